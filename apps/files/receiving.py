@@ -1,0 +1,47 @@
+"""Bodies of requests on their way into versions, for every edge that takes files."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from apps.blobs.objects import spool_directory
+from apps.blobs.spooling import Spooled, spooled
+from apps.common.errors import Invalid, LengthRequired
+
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+MAX_CONTENT_TYPE = 255
+_CONTENT_TYPE = re.compile(r"[!-~]+/[ -~]+", re.ASCII)
+
+
+@contextmanager
+def spooled_body(request: HttpRequest) -> Iterator[Spooled]:
+    """The request's body as it was sent, spooled. Raises `LengthRequired`, `TooLarge`, `IncompleteBody`."""
+    with spooled(
+        request.META["wsgi.input"],
+        content_length(request.META),
+        memory_bytes=settings.MEMORYHUB_BLOB_INLINE_MAX,
+        limit_bytes=settings.MEMORYHUB_MAX_FILE_BYTES,
+        directory=spool_directory(),
+    ) as body:
+        yield body
+
+
+def content_length(meta: dict[str, Any]) -> int:
+    """Raises `LengthRequired`: without a length a body that breaks off looks like an ordinary end."""
+    text = meta.get("CONTENT_LENGTH") or ""
+    if not text.isascii() or not text.isdigit():
+        raise LengthRequired
+    return int(text)
+
+
+def content_type_of(text: str | None) -> str:
+    """A media type as it is stored. Raises `Invalid`."""
+    if not text:
+        return DEFAULT_CONTENT_TYPE
+    if len(text) > MAX_CONTENT_TYPE or not _CONTENT_TYPE.fullmatch(text):
+        raise Invalid.of("Content-Type", "bad_media_type", "Content-Type is a media type of at most 255 characters.")
+    return text

@@ -1,0 +1,181 @@
+"""A hub of its own for a benchmark, CPU read from its processes, and clients that keep their connections."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+WEB, POSTGRES = "embedded.web", "postgres"
+
+
+@dataclass
+class Hub:
+    """A running `memoryhub up` with a workspace and a token."""
+
+    process: subprocess.Popen[bytes]
+    data: Path
+    port: int
+    token: str = ""
+
+    def client(self) -> "Client":
+        return Client(self.port, self.token)
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the web server and of Postgres, ended children included."""
+        total = 0.0
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def processes(self, *, of: tuple[str, ...] = (WEB, POSTGRES)) -> list[psutil.Process]:
+        """The web server's processes and Postgres's; not the worker, whose housekeeping is no request's cost."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            # Postgres ends helpers of its own at any time; their cost is then in their parent's.
+            with suppress(psutil.NoSuchProcess):
+                command = " ".join(process.cmdline())
+                if any(part in command for part in of):
+                    found.append(process)
+        return found
+
+    def memoryhub(self, *arguments: str) -> str:
+        """What a command of the hub prints."""
+        return subprocess.run(
+            [sys.executable, "-m", "memoryhub", *arguments],
+            env=_environment(self.data),
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout.strip()
+
+
+class Client:
+    """One kept-alive connection."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._connection.connect()
+        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._token = {"Authorization": f"Bearer {token}"}
+
+    def __call__(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._connection.request(method, path, body, self._token | named)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+    def header(self, path: str, name: str) -> str:
+        self._connection.request("GET", path, headers=self._token)
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.headers[name]
+
+
+@contextmanager
+def running_hub(data: Path | None = None) -> Iterator[Hub]:
+    """A hub on a free port, with the embedded profile and fsync on, and a directory that goes with it."""
+    own = data is None
+    data = data or Path(tempfile.mkdtemp(prefix="memoryhub-bench-"))
+    hub = start(data)
+    try:
+        hub.token = hub.memoryhub("token", "issue", "default")
+        yield hub
+    finally:
+        stop(hub)
+        if own:
+            shutil.rmtree(data, ignore_errors=True)
+
+
+def start(data: Path) -> Hub:
+    """Starts a hub and returns when it is ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (data / "bench.log").open("ab")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "memoryhub", "up", "--data", str(data), "--port", str(port)],
+        env=_environment(data),
+        cwd=ROOT,
+        stdout=log,
+        stderr=log,
+    )
+    hub = Hub(process, data, port)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if Client(port, "")("GET", "/readyz")[0] == 200:
+                return hub
+        except OSError:
+            time.sleep(0.02)
+    raise SystemExit(f"the hub did not start; see {data / 'bench.log'}")
+
+
+def stop(hub: Hub) -> None:
+    hub.process.send_signal(signal.SIGTERM)
+    hub.process.wait(60)
+
+
+def cpu_us(hub: Hub, request: Callable[[int], None], count: int) -> float:
+    """Microseconds of server CPU for one request, over `count` of them after a warm-up."""
+    for number in range(-20, 0):
+        request(number)
+    before = hub.cpu_s()
+    for number in range(count):
+        request(number)
+    return (hub.cpu_s() - before) / count * 1e6
+
+
+def rate(clients: int, seconds: float, work: Callable[[int, int], int]) -> float:
+    """Units of work a second, by so many threads; `work(client, round)` says how many units it did."""
+    end = time.monotonic() + seconds
+
+    def loop(client: int) -> int:
+        done = number = 0
+        while time.monotonic() < end:
+            done += work(client, number)
+            number += 1
+        return done
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(clients) as pool:
+        total = sum(pool.map(loop, range(clients)))
+    return total / (time.monotonic() - started)
+
+
+def report(name: str, ratios: list[float], *, bound: str, note: str = "") -> None:
+    """One line: the median of the ratios with their spread, and the bound it is held to."""
+    middle = statistics.median(ratios)
+    print(f"{name:44} {middle:7.2f}x  [{min(ratios):.2f} .. {max(ratios):.2f}]  wanted {bound}  {note}", flush=True)
+
+
+def as_json(body: bytes) -> object:
+    return json.loads(body)
+
+
+def _environment(data: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "MEMORYHUB_DATA": str(data),
+        "DJANGO_SETTINGS_MODULE": "bench.settings",
+        "MEMORYHUB_RATE_LIMIT_TOKEN": "off",
+        "LOG_LEVEL": "WARNING",
+    }

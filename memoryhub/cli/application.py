@@ -1,0 +1,22 @@
+"""All commands, and nothing that is slow to import."""
+
+import typer
+
+from memoryhub.cli import identities, jobs, members, tokens, up, upkeep, users, workspaces
+
+application = typer.Typer(
+    help="A memory hub for agents and people: files that sync, keep every version, and can be restored.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+application.command("up")(up.up)
+application.command("status")(upkeep.status)
+application.command("fsck")(upkeep.fsck)
+application.add_typer(workspaces.commands, name="workspace", help="Make and list workspaces.")
+application.add_typer(tokens.commands, name="token", help="Issue, list, grant and revoke tokens.")
+application.add_typer(members.commands, name="member", help="The users of a workspace and their roles.")
+application.add_typer(identities.commands, name="identity", help="Whom an outside checker vouches for.")
+application.add_typer(users.commands, name="user", help="People who sign in to the console.")
+application.add_typer(jobs.commands, name="jobs", help="What the hub does beside requests: list, retry, cancel.")
+application.add_typer(upkeep.epoch_commands, name="epoch")

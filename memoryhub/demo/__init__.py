@@ -1,0 +1,1 @@
+"""A sample memory folder, for `memoryhub up --demo`."""

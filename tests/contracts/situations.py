@@ -1,0 +1,157 @@
+"""What has to be there before an operation's example can be replayed: one row for each documented answer.
+
+An operation, or an answer of one, that is described and has no row here fails the suite.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from django.utils import timezone
+
+from apps.accounts.actors import Actor
+from apps.accounts.models import ApiToken
+from apps.accounts.scopes import ADMIN_SCOPES
+from apps.blobs.content import Content
+from apps.common.conditions import ANY
+from apps.files.actions import put_file
+from apps.files.api.schemas import BODY_EXAMPLE, PATH_EXAMPLE
+from apps.jobs import endpoints
+from apps.jobs.actions import DELIVER, enqueue
+from apps.jobs.api.schemas import JOB_EXAMPLE, JOB_ID, WEBHOOK_EXAMPLE, WEBHOOK_ID
+from apps.jobs.models import Job, JobState, WebhookEndpoint
+from apps.workspaces import actions
+from apps.workspaces.api.schemas import IDENTITY_EXAMPLE, MEMBER_EXAMPLE, REACH_EXAMPLE, TOKEN_EXAMPLE
+from apps.workspaces.models import Workspace
+from tests.factories import make_member, make_user
+
+ACTOR = Actor("token:0aB1cD2eF3gH")
+Preparation = Callable[[Workspace], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How to prepare the workspace, and which optional parameters the example sends."""
+
+    prepare: Preparation
+    optional: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = tuple(sorted(ADMIN_SCOPES))
+    """Of the token that asks."""
+
+
+def nothing(workspace: Workspace) -> None:
+    """An empty workspace will do."""
+
+
+def a_file(workspace: Workspace) -> None:
+    content = Content.of_bytes(BODY_EXAMPLE.encode())
+    put_file(workspace, PATH_EXAMPLE, content, condition=ANY, content_type="text/markdown", actor=ACTOR)
+
+
+def another_file(workspace: Workspace) -> None:
+    put_file(workspace, PATH_EXAMPLE, Content.of_bytes(b"Hello"), condition=ANY, content_type="text/plain", actor=ACTOR)
+
+
+def a_named_workspace(workspace: Workspace) -> None:
+    actions.update_workspace_settings(workspace, {"name": "Everything"}, actor=ACTOR)
+    a_file(workspace)
+
+
+def a_token(workspace: Workspace) -> None:
+    token, _text = actions.issue_workspace_token(
+        workspace, name=TOKEN_EXAMPLE["name"], scopes=TOKEN_EXAMPLE["scopes"], actor=ACTOR
+    )
+    ApiToken.objects.filter(pk=token.pk).update(public_id=TOKEN_EXAMPLE["id"])
+
+
+def a_user(workspace: Workspace) -> None:
+    make_user(MEMBER_EXAMPLE["username"])
+
+
+def a_member(workspace: Workspace) -> None:
+    make_member(workspace, MEMBER_EXAMPLE["role"], MEMBER_EXAMPLE["username"])
+
+
+def an_audited_member(workspace: Workspace) -> None:
+    user = make_user(MEMBER_EXAMPLE["username"])
+    with structlog.contextvars.bound_contextvars(request_id=JOB_EXAMPLE["request_id"]):
+        actions.set_member(workspace, user, MEMBER_EXAMPLE["role"], actor=ACTOR)
+
+
+def an_identity(workspace: Workspace) -> None:
+    known = {name: IDENTITY_EXAMPLE[name] for name in ("provider", "subject", "scopes")}
+    actions.add_identity(workspace, **known, actor=ACTOR)
+
+
+def a_job(workspace: Workspace) -> None:
+    job = enqueue(DELIVER, "nobody", workspace_id=workspace.pk, actor="system", request_id=JOB_EXAMPLE["request_id"])
+    Job.objects.filter(pk=job.pk).update(public_id=JOB_ID)
+
+
+def a_failed_job(workspace: Workspace) -> None:
+    a_job(workspace)
+    Job.objects.filter(public_id=JOB_ID).update(
+        state=JobState.FAILED,
+        finished_at=timezone.now(),
+        attempts=20,
+        error_code="transient",
+        error_detail="No answer.",
+    )
+
+
+def a_webhook(workspace: Workspace) -> WebhookEndpoint:
+    known = {name: WEBHOOK_EXAMPLE[name] for name in ("url", "events")}
+    endpoint, _secret = endpoints.create_endpoint(workspace.pk, **known, actor=ACTOR)
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(public_id=WEBHOOK_ID)
+    return endpoint
+
+
+def a_delivery(workspace: Workspace) -> None:
+    endpoints.send_test(a_webhook(workspace))
+
+
+SITUATIONS: dict[str, dict[int, Situation]] = {
+    "audit_list": {200: Situation(an_audited_member, ("action",))},
+    "files_changes": {200: Situation(a_file), 304: Situation(a_file, ("If-None-Match",))},
+    "files_copy": {200: Situation(a_file)},
+    "files_delete": {200: Situation(a_file, ("If-Match",))},
+    "files_get_many": {200: Situation(a_file)},
+    "files_head": {200: Situation(a_file), 304: Situation(a_file, ("If-None-Match",))},
+    "files_history": {200: Situation(a_file)},
+    "files_index": {200: Situation(a_file), 304: Situation(a_file, ("If-None-Match",))},
+    "files_move": {200: Situation(a_file)},
+    "files_purge": {200: Situation(a_file)},
+    "files_put_many": {200: Situation(nothing), 412: Situation(a_file, ("mode",))},
+    "files_read": {
+        200: Situation(a_file),
+        206: Situation(a_file, ("Range",)),
+        304: Situation(a_file, ("If-None-Match",)),
+    },
+    "files_revert": {200: Situation(a_file)},
+    "files_write": {201: Situation(nothing, ("If-None-Match",)), 200: Situation(another_file, ("If-Match",))},
+    "identities_add": {201: Situation(nothing)},
+    "identities_list": {200: Situation(an_identity)},
+    "identities_remove": {204: Situation(an_identity)},
+    "jobs_cancel": {200: Situation(a_job)},
+    "jobs_list": {200: Situation(a_job)},
+    "jobs_read": {200: Situation(a_job)},
+    "jobs_retry": {200: Situation(a_failed_job)},
+    "me": {200: Situation(nothing, scopes=tuple(TOKEN_EXAMPLE["scopes"]))},
+    "members_list": {200: Situation(a_member)},
+    "members_remove": {204: Situation(a_member)},
+    "members_set": {200: Situation(a_user)},
+    "tokens_issue": {201: Situation(nothing)},
+    "tokens_list": {200: Situation(a_token)},
+    "tokens_revoke": {204: Situation(a_token)},
+    "webhooks_create": {201: Situation(nothing)},
+    "webhooks_delete": {204: Situation(a_webhook)},
+    "webhooks_deliveries": {200: Situation(a_delivery)},
+    "webhooks_list": {200: Situation(a_webhook)},
+    "webhooks_read": {200: Situation(a_webhook)},
+    "webhooks_test": {202: Situation(a_webhook)},
+    "webhooks_update": {200: Situation(a_webhook)},
+    "workspaces_archive": {204: Situation(nothing)},
+    "workspaces_list": {200: Situation(nothing, scopes=tuple(REACH_EXAMPLE["scopes"]))},
+    "workspaces_read": {200: Situation(a_named_workspace)},
+    "workspaces_update": {200: Situation(a_file)},
+}

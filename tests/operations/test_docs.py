@@ -1,0 +1,36 @@
+import re
+
+import pytest
+from django.test import Client
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/api/docs"])
+def test_manuals_load_nothing_from_another_host(client: Client, path: str) -> None:
+    page = client.get(path)
+
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "://" not in re.sub(r"https?://testserver", "", text)
+    loaded = re.findall(r'(?:src|href)="(/static/[^"]+)"', text)
+    assert loaded
+    for asset in loaded:
+        assert client.get(asset).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/api/schema"])
+def test_the_description_is_open_and_conditional(client: Client, path: str) -> None:
+    answer = client.get(path)
+    again = client.get(path, headers={"If-None-Match": answer["ETag"]})
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    description = answer.json()
+    assert description["openapi"].startswith("3.")
+    assert description["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    assert all(name.startswith("/api/v1/") for name in description["paths"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_home_page_is_the_console(client: Client) -> None:
+    answer = client.get("/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")

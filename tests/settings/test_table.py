@@ -1,0 +1,22 @@
+from memoryhub.settings.generate import files
+from memoryhub.settings.table import BY_NAME, GROUPS, SETTINGS
+
+
+def test_generated_files_are_current() -> None:
+    for path, text in files().items():
+        assert path.read_text("utf-8") == text, f"run python -m memoryhub.settings.generate to renew {path.name}"
+
+
+def test_names_are_unique_and_groups_exist() -> None:
+    assert len(BY_NAME) == len(SETTINGS)
+    assert {setting.group for setting in SETTINGS} == set(GROUPS)
+
+
+def test_every_default_is_a_value_of_its_kind() -> None:
+    for setting in SETTINGS:
+        if setting.default:
+            setting.kind.parse(setting.default)
+
+
+def test_no_secret_has_a_default() -> None:
+    assert [setting.name for setting in SETTINGS if setting.secret and setting.default] == []
