@@ -163,7 +163,7 @@ def rate(clients: int, seconds: float, work: Callable[[int, int], int]) -> float
 def report(name: str, ratios: list[float], *, bound: str, note: str = "") -> None:
     """One line: the median of the ratios with their spread, and the bound it is held to."""
     middle = statistics.median(ratios)
-    print(f"{name:44} {middle:7.2f}x  [{min(ratios):.2f} .. {max(ratios):.2f}]  wanted {bound}  {note}", flush=True)
+    print(f"{name:58} {middle:7.2f}x  [{min(ratios):.2f} .. {max(ratios):.2f}]  wanted {bound}  {note}", flush=True)
 
 
 def as_json(body: bytes) -> object:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -12,8 +11,8 @@ from apps.blobs.actions import drop_unnamed, store_object
 from apps.blobs.content import Content
 from apps.common.conditions import Condition
 from apps.common.errors import Busy, NotFound, PreconditionFailed
-from apps.files import sql
-from apps.files.changes import Change, ChangeItem, ChangeStatus
+from apps.files import group_commit, sql
+from apps.files.changes import Change, ChangeItem, ChangeStatus, Write
 from apps.files.models import Origin
 from apps.files.nudges import note_write
 from apps.files.paths import check_portable, checked_path
@@ -84,7 +83,10 @@ def apply_change(
 
     Not inside a transaction when the content is a spooled file.
     """
-    write = partial(sql.apply_change, workspace.id, always=always, origin=origin, actor=str(actor), message=message)
+
+    def write(item: ChangeItem) -> Change:
+        return group_commit.apply_change(workspace.id, Write(item, origin, str(actor), message, always))
+
     if item.content is not None and item.content.spool is not None:
         change = _apply_large(workspace.public_id, item, item.content.spool, write)
     else:

@@ -43,6 +43,17 @@ class ChangeItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """An item, with what its change set says of it. `always` writes a new version also of equal bytes."""
+
+    item: ChangeItem
+    origin: str
+    actor: str
+    message: str = ""
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What became of an item. The state fields are the path's state afterwards, or the one that refused it.
 

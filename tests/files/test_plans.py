@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.accounts.actors import Actor
 from apps.blobs.content import Content
 from apps.common.conditions import ANY, Condition
 from apps.files import sql, upkeep_sql
-from apps.files.changes import ChangeItem
+from apps.files.changes import ChangeItem, Write
 from apps.files.models import Origin
 from apps.workspaces.models import Workspace
 from tests.factories import make_workspace
@@ -123,26 +122,26 @@ WRITE = {("files_file", PATH), ("blobs_blob", SHA256)}
 
 def put(workspace: Workspace, number: int) -> None:
     item = ChangeItem(f"folder1/new{number}.md", ANY, Content.of_bytes(b"new %d" % number), "text/plain")
-    sql.apply_change(workspace.pk, item, always=False, origin=Origin.PUT, actor=str(Actor("x")), message="")
+    sql.apply_change(workspace.pk, Write(item, Origin.PUT, "x"))
 
 
 def replace(workspace: Workspace, number: int) -> None:
     path = f"folder{number % 100}/{number}.md"
     item = ChangeItem(path, ANY, Content.of_bytes(b"other %d" % number), "text/plain")
-    change = sql.apply_change(workspace.pk, item, always=False, origin=Origin.PUT, actor="x", message="")
+    change = sql.apply_change(workspace.pk, Write(item, Origin.PUT, "x"))
     assert change.status == "updated"
 
 
 def delete(workspace: Workspace, number: int) -> None:
     number += 1000
     item = ChangeItem(f"folder{number % 100}/{number}.md", ANY)
-    change = sql.apply_change(workspace.pk, item, always=False, origin=Origin.PUT, actor="x", message="")
+    change = sql.apply_change(workspace.pk, Write(item, Origin.PUT, "x"))
     assert change.status == "deleted"
 
 
 def refuse(workspace: Workspace, number: int) -> None:
     item = ChangeItem("folder1/1.md", Condition.at_version(7), Content.of_bytes(b"x"), "x/y")
-    change = sql.apply_change(workspace.pk, item, always=False, origin=Origin.PUT, actor="x", message="")
+    change = sql.apply_change(workspace.pk, Write(item, Origin.PUT, "x"))
     assert change.status == "precondition_failed"
 
 

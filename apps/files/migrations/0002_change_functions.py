@@ -13,8 +13,9 @@ ALTER TABLE blobs_blob ALTER COLUMN inline SET STORAGE EXTERNAL;
 """
 
 UNDO = """
-DROP FUNCTION files_apply_changes_v1, files_apply_change_v1, files_close_change_set_v1, files_apply_item_v1,
-              files_lock_room_v1, files_answer_v1, files_verdict_v1, files_condition_holds_v1;
+DROP FUNCTION files_apply_changes_v1, files_apply_group_v1, files_apply_change_v1, files_add_change_set_v1,
+              files_save_room_v1, files_apply_item_v1, files_lock_room_v1, files_answer_v1, files_verdict_v1,
+              files_condition_holds_v1;
 DROP TYPE files_room_v1, files_change_v1;
 """
 

@@ -1,7 +1,7 @@
 -- The change functions: the only writers of files, versions, change sets and (on behalf of `blobs`) blobs.
 --
--- Both entry points lock the workspace's counter row and judge every condition against what is committed then. A
--- plain single statement would judge by a snapshot from before it waited for the lock. In both, and so in all that they
+-- The entry points lock the workspace's counter row and judge every condition against what is committed then. A
+-- plain single statement would judge by a snapshot from before it waited for the lock. In all, and so in what they
 -- call, `enable_seqscan` is off, because a cached generic plan on stale statistics cost 30 ms a write.
 --
 -- A new signature is a new name (_v2); the old functions live one release longer.
@@ -202,15 +202,20 @@ BEGIN
                   previous, NULL)::files_change_v1;
 END $$;
 
-CREATE FUNCTION files_close_change_set_v1(
-    p_workspace bigint, p_before bigint, room files_room_v1, p_deletes int,
-    p_origin text, p_actor text, p_message text, p_now timestamptz
-) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION files_save_room_v1(p_workspace bigint, room files_room_v1) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE workspaces_workspacecounter
        SET last_sequence = room.last_sequence, live_files = room.live_files, live_bytes = room.live_bytes,
            stored_bytes = room.stored_bytes
      WHERE workspace_id = p_workspace;
+END $$;
+
+-- The change set of what was written after the sequence `p_before`.
+CREATE FUNCTION files_add_change_set_v1(
+    p_workspace bigint, p_before bigint, room files_room_v1, p_deletes int,
+    p_origin text, p_actor text, p_message text, p_now timestamptz
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO files_changeset (id, last, origin, actor, message, put_count, delete_count, created_at)
     VALUES (p_workspace << 40 | (p_before + 1), p_workspace << 40 | room.last_sequence, p_origin, p_actor, p_message,
             room.last_sequence - p_before - p_deletes, p_deletes, p_now);
@@ -245,9 +250,48 @@ BEGIN
         p_content_type, p_inline, p_object_key, p_portable_key, moment);
     room := applied.room;
     IF room.last_sequence > before THEN
-        PERFORM files_close_change_set_v1(p_workspace, before, room, p_delete::int, p_origin, p_actor, p_message, moment);
+        PERFORM files_save_room_v1(p_workspace, room);
+        PERFORM files_add_change_set_v1(p_workspace, before, room, p_delete::int, p_origin, p_actor, p_message, moment);
     END IF;
     RETURN applied.answer;
+END $$;
+
+-- One file of each of several writers, in order, each a change set of its own; one answer for each, in the same order.
+-- A path may occur twice: the second is judged by what the first made of it.
+CREATE FUNCTION files_apply_group_v1(
+    p_workspace bigint, p_paths text[], p_deletes boolean[], p_conditions text[], p_versions bigint[],
+    p_if_md5s bytea[], p_always boolean[], p_sha256s bytea[], p_md5s bytea[], p_sizes bigint[],
+    p_content_types text[], p_inlines bytea[], p_object_keys text[], p_portable_keys uuid[],
+    p_origins text[], p_actors text[], p_messages text[]
+) RETURNS SETOF files_change_v1 LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    room files_room_v1;
+    applied record;
+    answers files_change_v1[] := '{}';
+    first bigint;
+    before bigint;
+    moment timestamptz;
+BEGIN
+    room := files_lock_room_v1(p_workspace);
+    first := room.last_sequence;
+    moment := clock_timestamp();
+    FOR i IN 1 .. cardinality(p_paths) LOOP
+        before := room.last_sequence;
+        SELECT * INTO applied FROM files_apply_item_v1(
+            room, p_workspace, p_paths[i], p_deletes[i], p_conditions[i], p_versions[i], p_if_md5s[i], p_always[i],
+            p_sha256s[i], p_md5s[i], p_sizes[i], p_content_types[i], p_inlines[i], p_object_keys[i],
+            p_portable_keys[i], moment);
+        room := applied.room;
+        answers := answers || applied.answer;
+        IF room.last_sequence > before THEN
+            PERFORM files_add_change_set_v1(
+                p_workspace, before, room, p_deletes[i]::int, p_origins[i], p_actors[i], p_messages[i], moment);
+        END IF;
+    END LOOP;
+    IF room.last_sequence > first THEN
+        PERFORM files_save_room_v1(p_workspace, room);
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(answers);
 END $$;
 
 -- Many files, in order, as one change set; one answer for each item, in the same order. With `p_all_or_nothing` one
@@ -287,7 +331,8 @@ BEGIN
             RAISE EXCEPTION 'refused' USING ERRCODE = 'MH424';
         END IF;
         IF room.last_sequence > before THEN
-            PERFORM files_close_change_set_v1(
+            PERFORM files_save_room_v1(p_workspace, room);
+            PERFORM files_add_change_set_v1(
                 p_workspace, before, room, deletes, p_origin, p_actor, p_message, moment);
         END IF;
     EXCEPTION WHEN SQLSTATE 'MH424' THEN
