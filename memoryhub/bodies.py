@@ -65,6 +65,11 @@ class TimedBody:
             self._gate.enter()
             self._is_inside = True
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether a part is left: the server then ends the connection, which cannot carry another request."""
+        return self._left > 0
+
     def close(self) -> None:
         """Nobody will read on."""
         if self._is_inside:

@@ -146,7 +146,11 @@ class Edge:
             answer = self._answer(environ, respond)
         except DomainError as error:
             answer = _refused(error, environ, respond)
-        start_response(*started[0])
+        status, headers, failure = started[0]
+        if _body_is_unread(environ):
+            # The server ends the connection then; a client that is not told would send its next request into it.
+            headers.append(("Connection", "close"))
+        start_response(status, headers, failure)
         return answer
 
     def _answer(self, environ: Environ, respond: Callable[..., Any]) -> Iterable[bytes]:
@@ -292,6 +296,14 @@ def _body_size(environ: Environ) -> int:
     if may_have_body or method in {"PUT", "PATCH"}:
         raise LengthRequired("Send the length of the body; chunked bodies are not taken.")
     return 0
+
+
+def _body_is_unread(environ: Environ) -> bool:
+    body = environ.get("wsgi.input")
+    if isinstance(body, TimedBody):
+        return body.is_unread
+    # Refused before the body was looked at.
+    return "HTTP_TRANSFER_ENCODING" in environ or bool(environ.get("CONTENT_LENGTH", "").strip("0"))
 
 
 def _refused(error: DomainError, environ: Mapping[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:

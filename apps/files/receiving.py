@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from apps.blobs.objects import spool_directory
+from apps.blobs.room import check_room
 from apps.blobs.spooling import Spooled, spooled
 from apps.common.errors import Invalid, LengthRequired
 
@@ -19,10 +20,18 @@ _CONTENT_TYPE = re.compile(r"[!-~]+/[ -~]+", re.ASCII)
 
 @contextmanager
 def spooled_body(request: HttpRequest) -> Iterator[Spooled]:
-    """The request's body as it was sent, spooled. Raises `LengthRequired`, `TooLarge`, `IncompleteBody`."""
+    """The request's body as it was sent, spooled.
+
+    Raises `LengthRequired`, `TooLarge`, `StorageFull`, `IncompleteBody`.
+    """
+    size_bytes = content_length(request.META)
+    if size_bytes <= settings.MEMORYHUB_BLOB_INLINE_MAX:
+        check_room(row_bytes=size_bytes)
+    else:
+        check_room(object_bytes=size_bytes)
     with spooled(
         request.META["wsgi.input"],
-        content_length(request.META),
+        size_bytes,
         memory_bytes=settings.MEMORYHUB_BLOB_INLINE_MAX,
         limit_bytes=settings.MEMORYHUB_MAX_FILE_BYTES,
         directory=spool_directory(),

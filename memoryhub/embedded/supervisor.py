@@ -136,6 +136,8 @@ class Supervisor:
             redis_url=backends.redis_url,
             make_keys=True,
         )
+        if backends.cluster is not None:
+            self._environment["MEMORYHUB_DATABASE_DIR"] = str(backends.cluster.data)
         self._say_what_is_used(backends)
         self._start_backends(backends)
         # Both import Django while PostgreSQL starts, each on a core of its own, and wait to be told to go on.

@@ -19,6 +19,7 @@ ASSETS = BUNDLED if BUNDLED.is_dir() else PACKAGE.parent
 
 MEMORYHUB_DATA = Path(VALUES["MEMORYHUB_DATA"]).expanduser().absolute()
 MEMORYHUB_BLOB_DIR = Path(VALUES["MEMORYHUB_BLOB_DIR"] or MEMORYHUB_DATA / "blobs").expanduser().absolute()
+MEMORYHUB_DATABASE_DIR = Path(VALUES["MEMORYHUB_DATABASE_DIR"]) if VALUES["MEMORYHUB_DATABASE_DIR"] else None
 MEMORYHUB_METRICS_DIR = Path(VALUES["MEMORYHUB_METRICS_DIR"] or MEMORYHUB_DATA / "metrics").expanduser().absolute()
 
 # --- Django

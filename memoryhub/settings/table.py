@@ -112,6 +112,20 @@ SETTINGS = (
         "Local directory for bytes when there is no bucket. Empty means `blobs` in MEMORYHUB_DATA.",
     ),
     Setting(
+        "MEMORYHUB_DATABASE_DIR",
+        kinds.PATH,
+        "",
+        "storage",
+        "Directory of the database where it lies on this machine: its disk is watched. `up` knows that of its own.",
+    ),
+    Setting(
+        "MEMORYHUB_DISK_RESERVE",
+        kinds.SIZE,
+        "64MiB",
+        "storage",
+        "Files are refused with 507 while a disk of this machine that they go to has less room than this.",
+    ),
+    Setting(
         "MEMORYHUB_BLOB_INLINE_MAX",
         kinds.SIZE,
         "65536",

@@ -19,7 +19,7 @@ from tests.system.writers import Writer
 
 pytestmark = pytest.mark.system
 
-DISK = "160m"
+DISK = "320m"
 BALLAST_BYTES = 48 * 1024 * 1024
 FILL_TIMEOUT_S = 90.0
 RECOVERY_TIMEOUT_S = 90.0
@@ -67,11 +67,14 @@ def hub(small_disk: Path) -> Iterator[Hub]:
     hub.stop()
 
 
-def test_large_files_are_refused_and_all_others_can_be_read(hub: Hub, free_space: Callable[[], None]) -> None:
-    filler = Filler(hub, size_bytes=1024 * 1024)
+@pytest.mark.parametrize("size_bytes", [1024 * 1024, 60 * 1024], ids=["large files", "small files"])
+def test_files_are_refused_and_all_others_can_be_read(
+    hub: Hub, free_space: Callable[[], None], size_bytes: int
+) -> None:
+    filler = Filler(hub, size_bytes=size_bytes)
 
     with filler.connected():
-        _fill(filler, "507 storage_full", times=20)
+        _fill(filler, times=40)
         broken_while_full = contradictions(filler.ledger, filler.client)
         probes = {name: filler.client.get(f"{hub.url}/{name}").status_code for name in ("healthz", "health", "readyz")}
         free_space()
@@ -80,17 +83,22 @@ def test_large_files_are_refused_and_all_others_can_be_read(hub: Hub, free_space
 
     assert set(filler.ledger.answers) == {"201", "507 storage_full"}
     assert (broken_while_full, broken) == ([], [])
-    assert probes["healthz"] == 200
+    assert probes == {"healthz": 200, "health": 200, "readyz": 200}
     assert goes_on
     _assert_sound(hub)
 
 
-def test_small_files_are_refused_and_none_is_lost(hub: Hub, free_space: Callable[[], None]) -> None:
-    """The database itself has no room left. Where it cannot write its log it stops until there is some."""
+def test_where_the_disk_is_full_to_the_last_byte_no_file_is_lost(
+    small_disk: Path, hub: Hub, free_space: Callable[[], None]
+) -> None:
+    """Without a reserve the database meets the full disk itself: it stops where it cannot write its log."""
+    hub.interrupt()
+    hub.environment["MEMORYHUB_DISK_RESERVE"] = "0"
+    hub.start("--log-level", "warning")
     filler = Filler(hub, size_bytes=60 * 1024)
 
     with filler.connected():
-        _fill(filler, "507 storage_full", "503 unavailable", times=40)
+        _fill(filler, times=40)
         free_space()
         goes_on = _goes_on(filler)
         broken = contradictions(filler.ledger, filler.client)
@@ -101,10 +109,10 @@ def test_small_files_are_refused_and_none_is_lost(hub: Hub, free_space: Callable
     _assert_sound(hub)
 
 
-def _fill(filler: Writer, *refusals: str, times: int) -> None:
+def _fill(filler: Writer, *, times: int) -> None:
     """Writes until the hub has refused so often."""
     deadline = time.monotonic() + FILL_TIMEOUT_S
-    while sum(filler.ledger.answers[refusal] for refusal in refusals) < times:
+    while filler.ledger.answers["507 storage_full"] + filler.ledger.answers["503 unavailable"] < times:
         assert time.monotonic() < deadline, f"the disk is not full yet: {filler.ledger.answers}"
         filler.step()
     print(f"full: {dict(filler.ledger.answers)}")

@@ -33,15 +33,20 @@ def ask(
     method: str = "GET",
     rules: EdgeRules | None = None,
     answers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),),
+    reads: int = 0,
     **environ: Any,
 ) -> Answer:
-    """One request through an edge around an application that only says 200 and remembers what it saw."""
+    """One request through an edge around an application that only says 200 and remembers what it saw.
+
+    It takes in `reads` bytes of the body.
+    """
     seen: list[dict[str, Any]] = []
     bound: dict[str, Any] = {}
 
     def application(given: Any, start_response: Any) -> list[bytes]:
         seen.append(dict(given))
         bound.update(structlog.contextvars.get_contextvars())
+        given["wsgi.input"].read(reads)
         start_response("200 OK", list(answers))
         return [b"inner"]
 
@@ -63,6 +68,23 @@ def ask(
     names = [name.lower() for name, _ in headers]
     assert len(names) == len(set(names))
     return Answer(int(status.split()[0]), dict(headers), body, seen[0] if seen else None, bound)
+
+
+# --- connections
+
+
+@pytest.mark.parametrize("reads, ends", [(0, True), (2, True), (3, False)])
+def test_an_answer_before_the_body_was_read_says_that_the_connection_ends(reads: int, ends: bool) -> None:
+    answer = ask(method="PUT", CONTENT_LENGTH="3", reads=reads, **{"wsgi.input": io.BytesIO(b"abc")})
+
+    assert answer.headers.get("Connection") == ("close" if ends else None)
+
+
+@pytest.mark.parametrize("length, ends", [("3", True), ("0", False), ("", False)])
+def test_a_refusal_before_the_body_was_looked_at_says_so_too(length: str, ends: bool) -> None:
+    answer = ask("/api/\x01", method="POST", CONTENT_LENGTH=length)
+
+    assert (answer.status, answer.headers.get("Connection")) == (400, "close" if ends else None)
 
 
 # --- request ids

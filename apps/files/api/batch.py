@@ -13,6 +13,7 @@ from drf_spectacular.utils import extend_schema
 from apps.accounts.idempotency import idempotent
 from apps.blobs.content import Content, StoredBlob
 from apps.blobs.objects import blob_chunks
+from apps.blobs.room import check_room
 from apps.common.conditions import MAX_VERSION, Condition, condition_from_item
 from apps.common.errors import (
     BadJson,
@@ -57,6 +58,8 @@ class PutManyView(LeanWorkspaceView):
             raise UnsupportedEncoding(f"The body is {MEDIA_TYPE}.")
         frames = list(islice(parse_frames(_body(request, MAX_BYTES)), MAX_ITEMS + 1))
         _check_count(len(frames))
+        if size_bytes := sum(len(body) for _header, body in frames):
+            check_room(row_bytes=size_bytes)
         wishes = [self._wish(header, body) for header, body in frames]
         _check_distinct([wish.path for wish in wishes])
         items, refused = self._apply(wishes, all_or_nothing=all_or_nothing, message=message)
