@@ -57,14 +57,25 @@ def _worker_number() -> int:
 
 
 @pytest.fixture(autouse=True)
-def as_a_new_process() -> None:
-    """What this process remembers of earlier tests' requests must not answer for this one's."""
+def as_a_new_process(settings: Any) -> None:
+    """What this process remembers of earlier tests' requests must not answer for this one's.
+
+    All tests come from one address, so its limit is off but where a test turns it on.
+    """
     import structlog
 
-    from apps.accounts import limits
+    from apps.accounts import heare, limits
+    from apps.operations import cors, probes
+    from apps.workspaces import access
 
+    settings.MEMORYHUB_RATE_LIMIT_ADDRESS = "off"
     structlog.contextvars.clear_contextvars()
     limits.forget()
+    heare.forget()
+    access.forget_cached()
+    cors.forget_origins()
+    for probe in {*probes.HEALTH, *probes.READINESS}:
+        probe.forget()
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import urlsplit
+
+from tests.fakes.server import FakeServer
 
 RST = struct.pack("ii", 1, 0)
 """SO_LINGER with no time left: closing the socket resets the connection."""
@@ -35,8 +37,8 @@ class Fault(StrEnum):
     """An answer in order, with one bit of the last byte turned."""
 
 
-class FaultyS3:
-    """Forwards to the server at `target` between `with` and its end. `seen` are the requests, as `PUT /bucket/key`."""
+class FaultyS3(FakeServer):
+    """Forwards to the server at `target`. `seen` are the requests, as `PUT /bucket/key`."""
 
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
@@ -47,18 +49,11 @@ class FaultyS3:
         self._lock = threading.Lock()
         self.ended = threading.Event()
         self.seen: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
+        super().__init__(type("Handler", (_Handler,), {"proxy": self}))
 
     def __exit__(self, *failure: object) -> None:
         self.ended.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(*failure)
 
     @contextmanager
     def failing(self, fault: Fault, *methods: str, times: int | None = None) -> Iterator[None]:

@@ -1,16 +1,15 @@
 """A small heare-auth: `POST /verify` as the real one answers it, and the ways in which it can fail."""
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.fakes.server import FakeServer
 
 
-class FakeHeareAuth:
-    """Serves on a loopback port between `with` and its end.
-
-    `keys` maps a token to its key id. `mode` is `ok`, or how to fail: `hang`, `drop`, `senseless`, or a status code.
+class FakeHeareAuth(FakeServer):
+    """`keys` maps a token to its key id. `mode` is `ok`, or how to fail: `hang`, `drop`, `senseless`, or a status code.
     `seen` are the bodies received, `connections` how many sockets were opened.
     """
 
@@ -21,17 +20,7 @@ class FakeHeareAuth:
         self.hang_s = 20.0
         self.seen: list[dict[str, Any]] = []
         self.connections = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_handler(self))
 
     def verdict(self, token: str) -> tuple[int, dict[str, Any]]:
         """What the real one answers. Source: heare-auth's verify route."""

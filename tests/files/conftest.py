@@ -17,29 +17,25 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def api(db: None, settings: Any) -> "Iterator[Api]":
+def api(db: None) -> "Api":
     """A new workspace and a token for it, inside a transaction that is rolled back."""
-    yield from _api(settings)
+    return _new_api()
 
 
 @pytest.fixture
-def committed_api(transactional_db: None, settings: Any) -> "Iterator[Api]":
+def committed_api(transactional_db: None) -> "Api":
     """The same for tests with more than one connection."""
-    yield from _api(settings)
+    return _new_api()
 
 
-def _api(settings: Any) -> "Iterator[Api]":
+def _new_api() -> "Api":
     from django.test import Client
 
-    from apps.workspaces.access import forget_cached
     from tests.factories import make_token, make_workspace
     from tests.files.client import Api
 
-    settings.MEMORYHUB_RATE_LIMIT_ADDRESS = "off"
-    forget_cached()
     workspace = make_workspace()
-    yield Api(Client(), workspace, make_token(workspace))
-    forget_cached()
+    return Api(Client(), workspace, make_token(workspace))
 
 
 @pytest.fixture

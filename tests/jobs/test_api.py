@@ -8,7 +8,6 @@ from apps.accounts.models import AuditEvent
 from apps.jobs import actions, leases
 from apps.jobs.api import schemas
 from apps.jobs.models import Job, JobState, WebhookDelivery, WebhookEndpoint
-from apps.workspaces.access import forget_cached
 from tests.factories import bearer, make_token, make_workspace
 
 NO_ID = "00000000-0000-7000-8000-000000000000"
@@ -16,11 +15,6 @@ NO_ID = "00000000-0000-7000-8000-000000000000"
 pytestmark = pytest.mark.django_db
 
 AREA = {"url": "https://hooks.example.org/memory", "events": ["files.changed", "job.failed"]}
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered():
-    forget_cached()
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,19 @@
+"""The workspace `mine`. Imports wait until Django has its settings."""
+
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def nothing_remembered(settings):
-    """What an earlier test's callers were told must not answer for this one's."""
-    from apps.accounts import heare
-    from apps.workspaces.access import forget_cached
+@pytest.fixture
+def mine(db):
+    from tests.factories import make_workspace
 
-    settings.MEMORYHUB_RATE_LIMIT_ADDRESS = "off"
-    forget_cached()
-    heare.forget()
+    return make_workspace("mine")
+
+
+@pytest.fixture
+def admin(mine):
+    """Headers of a token that may do everything in `mine`."""
+    from apps.accounts.scopes import ADMIN_SCOPES
+    from tests.factories import bearer, make_token
+
+    return bearer(make_token(mine, *ADMIN_SCOPES))

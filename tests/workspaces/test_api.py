@@ -5,31 +5,17 @@ import json
 import pytest
 
 from apps.accounts import tokens
-from apps.accounts.models import ApiToken, AuditEvent
+from apps.accounts.models import ApiToken
 from apps.accounts.scopes import ADMIN_SCOPES
 from apps.workspaces import actions
 from apps.workspaces.models import Workspace
 from tests.factories import ACTOR, bearer, make_member, make_token, make_workspace
+from tests.workspaces.trail import audit_lines
 
 pytestmark = pytest.mark.django_db
 
 MINE = "/api/v1/workspaces/mine"
 JSON = "application/json"
-
-
-@pytest.fixture
-def mine():
-    return make_workspace("mine")
-
-
-@pytest.fixture
-def admin(mine):
-    """Headers of a token that may do everything in `mine`."""
-    return bearer(make_token(mine, *ADMIN_SCOPES))
-
-
-def audit_lines():
-    return [(event.action, event.subject, event.details) for event in AuditEvent.objects.order_by("id")]
 
 
 # Who am I

@@ -12,26 +12,12 @@ from apps.common.times import rfc3339, rfc3339_or_none
 from apps.workspaces import actions
 from apps.workspaces.models import ExternalIdentity, Membership, TokenGrant
 from tests.factories import ACTOR, bearer, make_member, make_token, make_user, make_workspace
+from tests.workspaces.trail import audit_lines
 
 pytestmark = pytest.mark.django_db
 
 MINE = "/api/v1/workspaces/mine"
 JSON = "application/json"
-
-
-@pytest.fixture
-def mine():
-    return make_workspace("mine")
-
-
-@pytest.fixture
-def admin(mine):
-    """Headers of a token that may do everything in `mine`."""
-    return bearer(make_token(mine, *ADMIN_SCOPES))
-
-
-def audit_lines():
-    return [(event.action, event.subject, event.details) for event in AuditEvent.objects.order_by("id")]
 
 
 # Tokens

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 
+from apps.common.openapi import CURSOR, LIMIT, answer
 from apps.files.frames import END, MEDIA_TYPE, frame
 
 PATH_EXAMPLE = "notes/hello.md"
@@ -73,8 +74,6 @@ RANGE = OpenApiParameter(
     examples=[OpenApiExample("the first five", "bytes=0-4")],
 )
 PREFIX = OpenApiParameter("prefix", str, description="Only below this folder.")
-LIMIT = OpenApiParameter("limit", int, description="At most this many; 100 when not given, 1,000 at the most.")
-CURSOR = OpenApiParameter("cursor", str, description="`next_cursor` of the page before.")
 MODE = OpenApiParameter(
     "mode",
     str,
@@ -82,10 +81,6 @@ MODE = OpenApiParameter(
     description="partial (when not given): each item by itself.",
     examples=[OpenApiExample("all or nothing", "all_or_nothing")],
 )
-
-
-def _answer(status: int, description: str, value: Any) -> dict[int, OpenApiResponse]:
-    return {status: OpenApiResponse(OpenApiTypes.OBJECT, description, [OpenApiExample(description, value)])}
 
 
 def _bytes(status: int, description: str, example: str) -> dict[tuple[int, str], Any]:
@@ -121,14 +116,14 @@ PUT_FILE: dict[str, Any] = {
         "text/markdown": OpenApiRequest(OpenApiTypes.BINARY, examples=[OpenApiExample("a note", BODY_EXAMPLE)]),
         "*/*": OpenApiTypes.BINARY,
     },
-    "responses": _answer(201, "Created", CHANGE_EXAMPLE)
-    | _answer(200, "Replaced, or unchanged", CHANGE_EXAMPLE | {"result": "updated", "version": 2}),
+    "responses": answer(201, "Created", CHANGE_EXAMPLE)
+    | answer(200, "Replaced, or unchanged", CHANGE_EXAMPLE | {"result": "updated", "version": 2}),
 }
 DELETE_FILE: dict[str, Any] = {
     "operation_id": "files_delete",
     "tags": ["files"],
     "parameters": [PATH, IF_MATCH, OVERWRITE, MESSAGE],
-    "responses": _answer(
+    "responses": answer(
         200,
         "Deleted",
         CHANGE_EXAMPLE
@@ -139,7 +134,7 @@ INDEX: dict[str, Any] = {
     "operation_id": "files_index",
     "tags": ["files"],
     "parameters": [PREFIX, OpenApiParameter("tombstones", bool, description="Deleted paths too."), IF_NONE_MATCH_READ],
-    "responses": _answer(
+    "responses": answer(
         200,
         "Every live file: the first row names the columns, times are milliseconds",
         {
@@ -163,7 +158,7 @@ CHANGES: dict[str, Any] = {
         LIMIT,
         IF_NONE_MATCH_READ,
     ],
-    "responses": _answer(
+    "responses": answer(
         200,
         "Newest states of changed paths, oldest change first",
         {"items": [STATE_EXAMPLE], "cursor": CURSOR_EXAMPLE, "has_more": False},
@@ -174,7 +169,7 @@ HISTORY: dict[str, Any] = {
     "operation_id": "files_history",
     "tags": ["files"],
     "parameters": [PATH, LIMIT, CURSOR],
-    "responses": _answer(
+    "responses": answer(
         200,
         "Versions, newest first",
         {
@@ -200,8 +195,8 @@ PUT_MANY: dict[str, Any] = {
     "tags": ["files"],
     "parameters": [MODE, MESSAGE],
     "request": {MEDIA_TYPE: OpenApiRequest(OpenApiTypes.BINARY, examples=_hex(PUT_FRAMES_EXAMPLE))},
-    "responses": _answer(200, "One answer for each frame, in order", {"items": [{"status": 201} | CHANGE_EXAMPLE]})
-    | _answer(
+    "responses": answer(200, "One answer for each frame, in order", {"items": [{"status": 201} | CHANGE_EXAMPLE]})
+    | answer(
         412,
         "With `all_or_nothing`: nothing was written; the items say why, those not at fault with 424",
         {"items": [REFUSED_EXAMPLE]},
@@ -230,7 +225,7 @@ def transfer(operation_id: str, item: dict[str, Any], result: dict[str, Any]) ->
         "parameters": [MESSAGE],
         "request": OpenApiTypes.OBJECT,
         "examples": [OpenApiExample("one file", {"items": [item]}, request_only=True)],
-        "responses": _answer(200, "The targets, in order", {"items": [{"status": 201} | CHANGE_EXAMPLE | result]}),
+        "responses": answer(200, "The targets, in order", {"items": [{"status": 201} | CHANGE_EXAMPLE | result]}),
     }
 
 
@@ -252,5 +247,5 @@ PURGE: dict[str, Any] = {
     "tags": ["files"],
     "request": OpenApiTypes.OBJECT,
     "examples": [OpenApiExample("one path", {"path": PATH_EXAMPLE, "confirm": PATH_EXAMPLE}, request_only=True)],
-    "responses": _answer(200, "How many versions went, and how many a hold keeps", {"removed": 0, "held": 0}),
+    "responses": answer(200, "How many versions went, and how many a hold keeps", {"removed": 0, "held": 0}),
 }

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
+from apps.common.openapi import answer, body, listing
 from apps.jobs.actions import EVENTS, FILES_CHANGED, JOB_FAILED
 from apps.jobs.api.forms import WebhookForm
 from apps.jobs.models import JobState
@@ -51,32 +52,13 @@ DELIVERY_EXAMPLE: dict[str, Any] = {
     "finished_at": None,
 }
 
-LIMIT = OpenApiParameter("limit", int, description="At most this many; 100 when not given, 1,000 at the most.")
-CURSOR = OpenApiParameter("cursor", str, description="`next_cursor` of the page before.")
 JOB = OpenApiParameter("job_id", OpenApiTypes.UUID, OpenApiParameter.PATH, examples=[OpenApiExample("a job", JOB_ID)])
 WEBHOOK = OpenApiParameter(
     "webhook_id", OpenApiTypes.UUID, OpenApiParameter.PATH, examples=[OpenApiExample("a webhook", WEBHOOK_ID)]
 )
 
 
-def _answer(status: int, description: str, value: Any) -> dict[int, OpenApiResponse]:
-    return {status: OpenApiResponse(OpenApiTypes.OBJECT, description, [OpenApiExample(description, value)])}
-
-
-def _list(operation_id: str, tag: str, description: str, item: Any, *parameters: OpenApiParameter) -> dict[str, Any]:
-    return {
-        "operation_id": operation_id,
-        "tags": [tag],
-        "parameters": [*parameters, LIMIT, CURSOR],
-        "responses": _answer(200, description, {"items": [item], "next_cursor": None}),
-    }
-
-
-def _body(value: Any) -> list[OpenApiExample]:
-    return [OpenApiExample("the request", value, request_only=True)]
-
-
-LIST_JOBS = _list(
+LIST_JOBS = listing(
     "jobs_list",
     "jobs",
     "Jobs, newest first",
@@ -88,33 +70,33 @@ READ_JOB: dict[str, Any] = {
     "operation_id": "jobs_read",
     "tags": ["jobs"],
     "parameters": [JOB],
-    "responses": _answer(200, "The job", JOB_EXAMPLE),
+    "responses": answer(200, "The job", JOB_EXAMPLE),
 }
 RETRY_JOB: dict[str, Any] = {
     "operation_id": "jobs_retry",
     "tags": ["jobs"],
     "parameters": [JOB],
     "request": None,
-    "responses": _answer(200, "The job, queued again", JOB_EXAMPLE),
+    "responses": answer(200, "The job, queued again", JOB_EXAMPLE),
 }
 CANCEL_JOB: dict[str, Any] = {
     "operation_id": "jobs_cancel",
     "tags": ["jobs"],
     "parameters": [JOB],
     "request": None,
-    "responses": _answer(
+    "responses": answer(
         200,
         "The job; a running one ends a few seconds later",
         JOB_EXAMPLE | {"state": "cancelled", "cancel_requested": True, "next_run_at": None, "finished_at": AT},
     ),
 }
-LIST_WEBHOOKS = _list("webhooks_list", "webhooks", "Webhooks, newest first", WEBHOOK_EXAMPLE)
+LIST_WEBHOOKS = listing("webhooks_list", "webhooks", "Webhooks, newest first", WEBHOOK_EXAMPLE)
 CREATE_WEBHOOK: dict[str, Any] = {
     "operation_id": "webhooks_create",
     "tags": ["webhooks"],
     "request": WebhookForm,
-    "examples": _body({"url": WEBHOOK_EXAMPLE["url"], "events": list(EVENTS)}),
-    "responses": _answer(
+    "examples": body({"url": WEBHOOK_EXAMPLE["url"], "events": list(EVENTS)}),
+    "responses": answer(
         201, "The webhook; its secret is shown this once", WEBHOOK_EXAMPLE | {"secret": "whsec_<base64 of 32 bytes>"}
     ),
 }
@@ -122,15 +104,15 @@ READ_WEBHOOK: dict[str, Any] = {
     "operation_id": "webhooks_read",
     "tags": ["webhooks"],
     "parameters": [WEBHOOK],
-    "responses": _answer(200, "The webhook", WEBHOOK_EXAMPLE),
+    "responses": answer(200, "The webhook", WEBHOOK_EXAMPLE),
 }
 UPDATE_WEBHOOK: dict[str, Any] = {
     "operation_id": "webhooks_update",
     "tags": ["webhooks"],
     "parameters": [WEBHOOK],
     "request": WebhookForm,
-    "examples": _body({"events": [JOB_FAILED]}),
-    "responses": _answer(200, "The webhook after the change", WEBHOOK_EXAMPLE | {"events": [JOB_FAILED]}),
+    "examples": body({"events": [JOB_FAILED]}),
+    "responses": answer(200, "The webhook after the change", WEBHOOK_EXAMPLE | {"events": [JOB_FAILED]}),
 }
 DELETE_WEBHOOK: dict[str, Any] = {
     "operation_id": "webhooks_delete",
@@ -143,8 +125,8 @@ TEST_WEBHOOK: dict[str, Any] = {
     "tags": ["webhooks"],
     "parameters": [WEBHOOK],
     "request": None,
-    "responses": _answer(202, "The delivery that is on its way", DELIVERY_EXAMPLE),
+    "responses": answer(202, "The delivery that is on its way", DELIVERY_EXAMPLE),
 }
-LIST_DELIVERIES = _list(
+LIST_DELIVERIES = listing(
     "webhooks_deliveries", "webhooks", "Deliveries of the last days, newest first", DELIVERY_EXAMPLE, WEBHOOK
 )

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from apps.accounts.scopes import EDITOR_SCOPES, VIEWER_SCOPES
+from apps.common.openapi import answer, body, listing
 from apps.workspaces.api.forms import IdentityForm, MemberForm, TokenForm
 from apps.workspaces.options import LARGEST_COUNT, LONGEST_DAYS, LONGEST_NAME, MOST_ORIGINS
 
@@ -70,27 +70,12 @@ OPTIONS_SCHEMA: dict[str, Any] = {
     },
 }
 
-LIMIT = OpenApiParameter("limit", int, description="At most this many; 100 when not given, 1,000 at the most.")
-CURSOR = OpenApiParameter("cursor", str, description="`next_cursor` of the page before.")
 KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
     description="A retry with the same key gets the same answer for 24 hours.",
 )
-
-
-def _answer(status: int, description: str, value: Any) -> dict[int, OpenApiResponse]:
-    return {status: OpenApiResponse(OpenApiTypes.OBJECT, description, [OpenApiExample(description, value)])}
-
-
-def _list(operation_id: str, tag: str, description: str, item: Any, *parameters: OpenApiParameter) -> dict[str, Any]:
-    return {
-        "operation_id": operation_id,
-        "tags": [tag],
-        "parameters": [*parameters, LIMIT, CURSOR],
-        "responses": _answer(200, description, {"items": [item], "next_cursor": None}),
-    }
 
 
 def _gone(operation_id: str, tag: str, *parameters: OpenApiParameter) -> dict[str, Any]:
@@ -106,14 +91,10 @@ def _in_path(name: str, example: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.PATH, examples=[OpenApiExample(name, example)])
 
 
-def _body(value: Any) -> list[OpenApiExample]:
-    return [OpenApiExample("the request", value, request_only=True)]
-
-
 ME: dict[str, Any] = {
     "operation_id": "me",
     "tags": ["workspaces"],
-    "responses": _answer(
+    "responses": answer(
         200,
         "Who calls, and where to",
         {
@@ -126,18 +107,18 @@ ME: dict[str, Any] = {
         },
     ),
 }
-LIST_WORKSPACES = _list("workspaces_list", "workspaces", "The workspaces that the token reaches", REACH_EXAMPLE)
+LIST_WORKSPACES = listing("workspaces_list", "workspaces", "The workspaces that the token reaches", REACH_EXAMPLE)
 READ_WORKSPACE: dict[str, Any] = {
     "operation_id": "workspaces_read",
     "tags": ["workspaces"],
-    "responses": _answer(200, "The workspace", WORKSPACE_EXAMPLE),
+    "responses": answer(200, "The workspace", WORKSPACE_EXAMPLE),
 }
 UPDATE_WORKSPACE: dict[str, Any] = {
     "operation_id": "workspaces_update",
     "tags": ["workspaces"],
     "request": {"application/json": OPTIONS_SCHEMA},
-    "examples": _body({"name": "Everything", "history_days": 365}),
-    "responses": _answer(200, "The workspace after the change", WORKSPACE_EXAMPLE | {"history_days": 365}),
+    "examples": body({"name": "Everything", "history_days": 365}),
+    "responses": answer(200, "The workspace after the change", WORKSPACE_EXAMPLE | {"history_days": 365}),
 }
 ARCHIVE_WORKSPACE = _gone(
     "workspaces_archive",
@@ -150,42 +131,42 @@ ARCHIVE_WORKSPACE = _gone(
         examples=[OpenApiExample("confirm", "default")],
     ),
 )
-LIST_TOKENS = _list("tokens_list", "tokens", "Tokens, newest first, ended ones too", TOKEN_EXAMPLE)
+LIST_TOKENS = listing("tokens_list", "tokens", "Tokens, newest first, ended ones too", TOKEN_EXAMPLE)
 ISSUE_TOKEN: dict[str, Any] = {
     "operation_id": "tokens_issue",
     "tags": ["tokens"],
     "request": TokenForm,
-    "examples": _body({"name": "laptop", "scopes": ["files:read", "files:write"], "expires_days": 90}),
-    "responses": _answer(
+    "examples": body({"name": "laptop", "scopes": ["files:read", "files:write"], "expires_days": 90}),
+    "responses": answer(
         201,
         "The token; its text is shown this once",
         TOKEN_EXAMPLE | {"token": "mh_0aB1cD2eF3gH_<32 secret characters><6 of check sum>"},
     ),
 }
 REVOKE_TOKEN = _gone("tokens_revoke", "tokens", _in_path("token_id", "0aB1cD2eF3gH"))
-LIST_MEMBERS = _list("members_list", "members", "Members", MEMBER_EXAMPLE)
+LIST_MEMBERS = listing("members_list", "members", "Members", MEMBER_EXAMPLE)
 SET_MEMBER: dict[str, Any] = {
     "operation_id": "members_set",
     "tags": ["members"],
     "request": MemberForm,
     "parameters": [_in_path("username", "ada")],
-    "examples": _body({"role": "editor"}),
-    "responses": _answer(200, "The member", MEMBER_EXAMPLE),
+    "examples": body({"role": "editor"}),
+    "responses": answer(200, "The member", MEMBER_EXAMPLE),
 }
 REMOVE_MEMBER = _gone("members_remove", "members", _in_path("username", "ada"))
-LIST_IDENTITIES = _list("identities_list", "identities", "Outside identities that are let in", IDENTITY_EXAMPLE)
+LIST_IDENTITIES = listing("identities_list", "identities", "Outside identities that are let in", IDENTITY_EXAMPLE)
 ADD_IDENTITY: dict[str, Any] = {
     "operation_id": "identities_add",
     "tags": ["identities"],
     "request": IdentityForm,
     "parameters": [KEY],
-    "examples": _body({"provider": "heare", "subject": "key_0aB1cD2eF3gH", "scopes": sorted(VIEWER_SCOPES)}),
-    "responses": _answer(201, "The identity", IDENTITY_EXAMPLE),
+    "examples": body({"provider": "heare", "subject": "key_0aB1cD2eF3gH", "scopes": sorted(VIEWER_SCOPES)}),
+    "responses": answer(201, "The identity", IDENTITY_EXAMPLE),
 }
 REMOVE_IDENTITY = _gone(
     "identities_remove", "identities", _in_path("provider", "heare"), _in_path("subject", "key_0aB1cD2eF3gH")
 )
-LIST_AUDIT = _list(
+LIST_AUDIT = listing(
     "audit_list",
     "audit",
     "Who changed what, newest first",

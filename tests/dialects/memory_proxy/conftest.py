@@ -24,9 +24,7 @@ def one_connection() -> Iterator[None]:
 @pytest.fixture
 def proxy(db: None) -> "Iterator[Proxy]":
     """The memory proxy of a new workspace. Imports wait until Django has its settings."""
-    from apps.workspaces.access import forget_cached
     from tests.dialects.memory_proxy.proxy import Proxy
 
     with Proxy.of_new_workspace() as proxy:
         yield proxy
-    forget_cached()

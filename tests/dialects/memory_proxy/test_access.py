@@ -8,9 +8,7 @@ import pytest
 from django.test import override_settings
 from drf_spectacular.generators import SchemaGenerator
 
-from apps.accounts import heare
 from apps.operations import probes
-from apps.workspaces.access import forget_cached
 from tests.dialects.memory_proxy.proxy import BASE, Proxy, client_at
 from tests.factories import make_token, make_workspace
 from tests.fakes.heare_auth import FakeHeareAuth
@@ -34,16 +32,6 @@ def body_of(answer: httpx.Response) -> Any:
 
 def plain(detail: str, code: str | None = None, context: Any = None) -> dict[str, Any]:
     return {"detail": detail, "error_code": code, "context": context}
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
-    heare.forget()
-    forget_cached()
-    yield
-    heare.forget()
-    for probe in probes.HEALTH:
-        probe.forget()
 
 
 @pytest.fixture

@@ -127,12 +127,8 @@ def test_the_clients_own_index_files_are_never_sent(proxy: Proxy, machines: tupl
     assert list(proxy.get("/sync").json()["files"]) == [f"{NAMESPACE}/f"]
 
 
-def test_fault_1_another_machines_work_survives_a_write_in_the_middle_of_a_sync(
-    proxy: Proxy, machines: tuple[Silica, Silica]
-) -> None:
-    """The original's whole index in A's answer made A overwrite f2 with old text and delete f3."""
-    a, b = machines
-    a.files = {"f1": b"one", "f2": b"two"}
+def another_machine_writes_in_the_middle_of_a_sync(a: Silica, b: Silica) -> list[Step]:
+    """B changes f2 and adds f3 after A has planned its upload of f1. Returns what A had planned, and has done."""
     a.sync()
     b.sync()
     a.files["f1"] = b"one from a"
@@ -141,6 +137,16 @@ def test_fault_1_another_machines_work_survives_a_write_in_the_middle_of_a_sync(
     b.sync()
     for step in steps:
         a.execute(step)
+    return steps
+
+
+def test_fault_1_another_machines_work_survives_a_write_in_the_middle_of_a_sync(
+    proxy: Proxy, machines: tuple[Silica, Silica]
+) -> None:
+    """The original's whole index in A's answer made A overwrite f2 with old text and delete f3."""
+    a, b = machines
+    a.files = {"f1": b"one", "f2": b"two"}
+    steps = another_machine_writes_in_the_middle_of_a_sync(a, b)
 
     next_steps = a.sync()
     b.sync()
@@ -160,14 +166,7 @@ class ClientOfTheOriginal(Silica):
 
 def test_control_with_the_originals_answers_the_same_story_loses_the_other_machines_work(proxy: Proxy) -> None:
     a, b = ClientOfTheOriginal(proxy.http, files={"f1": b"one", "f2": b"two"}), Silica(proxy.http)
-    a.sync()
-    b.sync()
-    a.files["f1"] = b"one from a"
-    steps = a.plan()
-    b.files |= {"f2": b"two from b", "f3": b"three from b"}
-    b.sync()
-    for step in steps:
-        a.execute(step)
+    another_machine_writes_in_the_middle_of_a_sync(a, b)
 
     a.sync()
     b.sync()
