@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import Bucket
-from tests.fakes.faulty_s3 import FaultyS3
+from tests.fakes.faulty_proxy import FaultyProxy
 
 if TYPE_CHECKING:
     from apps.blobs.bucket import BucketBlobStorage
@@ -48,7 +48,7 @@ def storage(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> "L
 
 
 @pytest.fixture
-def object_store(s3_server: Bucket, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
+def object_store(s3_server: Bucket, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
     """The way to the bucket that holds the blobs of this test: it fails when it is told to.
 
     boto3 makes its attempts as always, but without the pauses of up to three seconds between them.
@@ -56,7 +56,7 @@ def object_store(s3_server: Bucket, settings: Any, monkeypatch: pytest.MonkeyPat
     from memoryhub.settings import backends
 
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
-    with FaultyS3(s3_server.endpoint_url) as proxy:
+    with FaultyProxy(s3_server.endpoint_url) as proxy:
         values = bucket_values(s3_server, endpoint_url=proxy.url, timeout_s=TIMEOUT_S)
         settings.STORAGES = settings.STORAGES | {"blobs": backends.storage(values, directory=Path("unused"))}
         yield proxy

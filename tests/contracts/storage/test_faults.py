@@ -23,7 +23,7 @@ from apps.jobs.models import Job, JobState
 from tests.contracts.house import House, connection_kept, everything
 from tests.contracts.openapi import Exchange
 from tests.dialects.memory_proxy.proxy import client_at
-from tests.fakes.faulty_s3 import Fault, FaultyS3
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
 
 API = "/api/v1/workspaces/default"
 LARGE = os.urandom(100_000)
@@ -32,13 +32,13 @@ UNANSWERED = (Fault.HANG, Fault.STATUS_500, Fault.STATUS_503, Fault.RESET)
 
 
 @pytest.fixture
-def house(object_store: FaultyS3, db: None) -> House:
+def house(object_store: FaultyProxy, db: None) -> House:
     """A workspace whose larger files lie in the bucket behind the proxy."""
     return House.new("default")
 
 
 @pytest.fixture
-def committed_house(object_store: FaultyS3, transactional_db: None) -> House:
+def committed_house(object_store: FaultyProxy, transactional_db: None) -> House:
     """The same for what works on connections of its own."""
     return House.new("default")
 
@@ -70,7 +70,9 @@ def assert_sound() -> None:
 
 
 @pytest.mark.parametrize("fault", [*UNANSWERED, Fault.RESET_AFTER])
-def test_a_write_that_finds_no_store_is_told_so_and_changes_nothing(fault: Fault, house: House, object_store: FaultyS3):
+def test_a_write_that_finds_no_store_is_told_so_and_changes_nothing(
+    fault: Fault, house: House, object_store: FaultyProxy
+):
     before = rows_but_intents()
 
     with object_store.failing(fault, "PUT"):
@@ -87,7 +89,7 @@ def test_a_write_that_finds_no_store_is_told_so_and_changes_nothing(fault: Fault
 
 
 @pytest.mark.parametrize("fault", [Fault.STATUS_500, Fault.STATUS_503, Fault.RESET, Fault.RESET_AFTER])
-def test_a_fault_that_passes_is_not_noticed(fault: Fault, house: House, object_store: FaultyS3):
+def test_a_fault_that_passes_is_not_noticed(fault: Fault, house: House, object_store: FaultyProxy):
     with object_store.failing(fault, "PUT", times=1):
         written = put(house, "large.bin", LARGE)
     with object_store.failing(fault, "GET", times=1):
@@ -98,7 +100,7 @@ def test_a_fault_that_passes_is_not_noticed(fault: Fault, house: House, object_s
     assert_sound()
 
 
-def test_a_batch_that_finds_no_store_is_refused_whole(house: House, object_store: FaultyS3):
+def test_a_batch_that_finds_no_store_is_refused_whole(house: House, object_store: FaultyProxy):
     items = [("small.md", b"small"), ("large.bin", LARGE)]
     body = b"".join(frame({"path": path, "if_version": 0}, data) for path, data in items) + END
     before = rows_but_intents()
@@ -112,7 +114,7 @@ def test_a_batch_that_finds_no_store_is_refused_whole(house: House, object_store
 
 
 @pytest.mark.parametrize("fault", [*UNANSWERED, Fault.BREAK_OFF, Fault.RESET_MIDWAY])
-def test_a_read_that_finds_no_store_is_told_so(fault: Fault, house: House, object_store: FaultyS3):
+def test_a_read_that_finds_no_store_is_told_so(fault: Fault, house: House, object_store: FaultyProxy):
     put(house, "large.bin", LARGE)
 
     with object_store.failing(fault, "GET"):
@@ -123,7 +125,7 @@ def test_a_read_that_finds_no_store_is_told_so(fault: Fault, house: House, objec
 
 
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_a_read_of_a_range_that_finds_no_store_is_told_so(fault: Fault, house: House, object_store: FaultyS3):
+def test_a_read_of_a_range_that_finds_no_store_is_told_so(fault: Fault, house: House, object_store: FaultyProxy):
     put(house, "large.bin", LARGE)
 
     with object_store.failing(fault, "GET"):
@@ -134,7 +136,7 @@ def test_a_read_of_a_range_that_finds_no_store_is_told_so(fault: Fault, house: H
 
 
 @pytest.mark.parametrize("fault", [Fault.SHORTEN, Fault.DAMAGE])
-def test_bytes_that_are_not_what_they_were_are_told_as_damage(fault: Fault, house: House, object_store: FaultyS3):
+def test_bytes_that_are_not_what_they_were_are_told_as_damage(fault: Fault, house: House, object_store: FaultyProxy):
     put(house, "large.bin", LARGE)
 
     with object_store.failing(fault, "GET"):
@@ -143,7 +145,7 @@ def test_bytes_that_are_not_what_they_were_are_told_as_damage(fault: Fault, hous
     assert (answer.status_code, answer.json()["code"]) == (502, "blob_corrupt")
 
 
-def test_an_object_that_is_gone_is_told_as_damage_and_found_by_fsck(house: House, object_store: FaultyS3):
+def test_an_object_that_is_gone_is_told_as_damage_and_found_by_fsck(house: House, object_store: FaultyProxy):
     from django.core.files.storage import storages
 
     put(house, "large.bin", LARGE)
@@ -169,7 +171,7 @@ def test_an_object_that_is_gone_is_told_as_damage_and_found_by_fsck(house: House
     ],
 )
 def test_an_answer_that_has_begun_never_ends_as_if_it_were_whole(
-    fault: Fault, error: type[Exception], span: str, house: House, object_store: FaultyS3
+    fault: Fault, error: type[Exception], span: str, house: House, object_store: FaultyProxy
 ):
     put(house, "larger.bin", LARGER)
     headers = {"Range": span} if span else {}
@@ -191,7 +193,7 @@ def test_an_answer_that_has_begun_never_ends_as_if_it_were_whole(
     assert LARGER.startswith(received)
 
 
-def test_a_batch_of_reads_says_of_each_file_what_became_of_it(house: House, object_store: FaultyS3):
+def test_a_batch_of_reads_says_of_each_file_what_became_of_it(house: House, object_store: FaultyProxy):
     put(house, "small.md", b"small")
     put(house, "large.bin", LARGE)
     wanted = Exchange(
@@ -212,7 +214,7 @@ def test_a_batch_of_reads_says_of_each_file_what_became_of_it(house: House, obje
     ]  # fmt: skip
 
 
-def test_fsck_that_finds_no_store_says_that_it_could_not_check(house: House, object_store: FaultyS3):
+def test_fsck_that_finds_no_store_says_that_it_could_not_check(house: House, object_store: FaultyProxy):
     put(house, "large.bin", LARGE)
 
     with object_store.failing(Fault.STATUS_500):
@@ -225,7 +227,7 @@ def test_fsck_that_finds_no_store_says_that_it_could_not_check(house: House, obj
 
 @pytest.mark.parametrize("fault", [Fault.STATUS_503, Fault.RESET_AFTER])
 def test_an_upload_that_finds_no_store_is_tried_again_and_loses_nothing(
-    fault: Fault, committed_house: House, object_store: FaultyS3
+    fault: Fault, committed_house: House, object_store: FaultyProxy
 ):
     for number in range(3):
         put(committed_house, f"small{number}.md", b"small %d" % number)
@@ -246,7 +248,7 @@ def test_an_upload_that_finds_no_store_is_tried_again_and_loses_nothing(
     assert_sound()
 
 
-def test_a_sweep_that_finds_no_store_keeps_its_intents(committed_house: House, object_store: FaultyS3):
+def test_a_sweep_that_finds_no_store_keeps_its_intents(committed_house: House, object_store: FaultyProxy):
     with object_store.failing(Fault.RESET_AFTER, "PUT"):
         put(committed_house, "large.bin", LARGE)
     intent = ObjectIntent.objects.get()
@@ -265,7 +267,7 @@ def test_a_sweep_that_finds_no_store_keeps_its_intents(committed_house: House, o
     assert not File.objects.exists()
 
 
-def test_the_proxy_itself_changes_nothing(house: House, object_store: FaultyS3):
+def test_the_proxy_itself_changes_nothing(house: House, object_store: FaultyProxy):
     put(house, "larger.bin", LARGER)
 
     assert get(house, "larger.bin").content == LARGER

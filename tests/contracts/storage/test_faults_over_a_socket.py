@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import Bucket
-from tests.fakes.faulty_s3 import Fault, FaultyS3
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.live import LiveHub
 from tests.system.newcomers import temporary_place
 
@@ -19,13 +19,13 @@ LARGER = os.urandom(4 * 1024 * 1024)
 
 
 @pytest.fixture
-def object_store(s3_server: Bucket) -> Iterator[FaultyS3]:
-    with FaultyS3(s3_server.endpoint_url) as proxy:
+def object_store(s3_server: Bucket) -> Iterator[FaultyProxy]:
+    with FaultyProxy(s3_server.endpoint_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def hub(s3_server: Bucket, object_store: FaultyS3) -> Iterator[LiveHub]:
+def hub(s3_server: Bucket, object_store: FaultyProxy) -> Iterator[LiveHub]:
     """A hub whose way to the bucket fails when it is told to."""
     environment = {
         "S3_BUCKET": s3_server.name,
@@ -41,7 +41,7 @@ def hub(s3_server: Bucket, object_store: FaultyS3) -> Iterator[LiveHub]:
 
 
 def test_a_read_that_breaks_off_is_no_ordinary_end_and_a_write_is_whole_or_nothing(
-    hub: LiveHub, object_store: FaultyS3
+    hub: LiveHub, object_store: FaultyProxy
 ):
     with hub.workspace("default").client() as client:
         client.put("/files/larger.bin", content=LARGER, headers={"If-None-Match": "*"}).raise_for_status()

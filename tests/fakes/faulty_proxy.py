@@ -1,4 +1,4 @@
-"""A proxy in front of an S3-speaking server that fails as networks and servers do, when it is told to."""
+"""A proxy in front of a server, of objects or a hub, that fails as networks and servers do when it is told to."""
 
 import http.client
 import socket
@@ -37,8 +37,8 @@ class Fault(StrEnum):
     """An answer in order, with one bit of the last byte turned."""
 
 
-class FaultyS3(FakeServer):
-    """Forwards to the server at `target`. `seen` are the requests, as `PUT /bucket/key`."""
+class FaultyProxy(FakeServer):
+    """Forwards to the server at `target`. `seen` are the requests, as `PUT /path`."""
 
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
@@ -88,7 +88,7 @@ class FaultyS3(FakeServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    proxy: FaultyS3
+    proxy: FaultyProxy
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
