@@ -10,6 +10,7 @@ import httpx
 
 from memoryhub.client import calls
 from memoryhub.client.calls import Answer, Call
+from memoryhub.client.errors import ChangedWhileSent
 from memoryhub.client.index import Index, IndexReader
 from memoryhub.client.retrying import Retries
 from memoryhub.client.sending import BROKEN, CHUNK_BYTES, Attempts, Download, Target, index_params
@@ -134,17 +135,24 @@ class AsyncClient:
                     return call.parse(answer)
                 if (error := attempts.refused(response, response.content)) is not None:
                     return call.settle(error, was_resent=attempts.may_be_done)
+            except httpx.LocalProtocolError as failure:
+                raise ChangedWhileSent("The file became shorter while it was sent.") from failure
             except BROKEN as failure:
                 attempts.broke_off(failure)
             await asyncio.sleep(attempts.wait_s())
 
     async def _send(self, call: Call[T]) -> httpx.Response:
-        content = _pieces(call.content) if isinstance(call.content, Path) else call.content
+        content = (
+            _pieces(call.content, int(call.headers["Content-Length"]))
+            if isinstance(call.content, Path)
+            else call.content
+        )
         url = self.target.base + call.path
         return await self._http.request(call.method, url, params=call.params, headers=call.headers, content=content)
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
+async def _pieces(path: Path, size_bytes: int) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        while piece := await asyncio.to_thread(file.read, min(CHUNK_BYTES, size_bytes)):
+            size_bytes -= len(piece)
             yield piece

@@ -14,7 +14,7 @@ import httpx
 
 from memoryhub.client import calls
 from memoryhub.client.calls import Answer, Call
-from memoryhub.client.errors import DamagedAnswer
+from memoryhub.client.errors import ChangedWhileSent, DamagedAnswer
 from memoryhub.client.index import Index, IndexReader
 from memoryhub.client.retrying import Retries
 from memoryhub.client.sending import BROKEN, CHUNK_BYTES, Attempts, Download, Target, index_params
@@ -196,12 +196,18 @@ class Client:
                     return call.parse(answer)
                 if (error := attempts.refused(response, response.content)) is not None:
                     return call.settle(error, was_resent=attempts.may_be_done)
+            except httpx.LocalProtocolError as failure:
+                raise ChangedWhileSent("The file became shorter while it was sent.") from failure
             except BROKEN as failure:
                 attempts.broke_off(failure)
             time.sleep(attempts.wait_s())
 
     def _send(self, call: Call[T]) -> httpx.Response:
-        content = _pieces(call.content) if isinstance(call.content, Path) else call.content
+        content = (
+            _pieces(call.content, int(call.headers["Content-Length"]))
+            if isinstance(call.content, Path)
+            else call.content
+        )
         url = self.target.base + call.path
         return self._http.request(call.method, url, params=call.params, headers=call.headers, content=content)
 
@@ -230,7 +236,9 @@ def _files(reader: IndexReader, response: httpx.Response) -> Iterator[FileState]
     reader.finish()
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _pieces(path: Path, size_bytes: int) -> Iterator[bytes]:
+    """The first so many bytes: what is appended meanwhile belongs to another version."""
     with path.open("rb") as file:
-        while piece := file.read(CHUNK_BYTES):
+        while piece := file.read(min(CHUNK_BYTES, size_bytes)):
+            size_bytes -= len(piece)
             yield piece

@@ -16,6 +16,10 @@ class DamagedAnswer(HubError):
     """The bytes that came are not those that the hub announced."""
 
 
+class ChangedWhileSent(HubError):
+    """A file became shorter while it was sent."""
+
+
 class Refused(HubError):
     """The hub said no. `status` is that of HTTP, `code` the stable name of the reason, `fields` all that it told."""
 
