@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from memoryhub.embedded.layout import Layout
 from memoryhub.embedded.running import environment_of
 
 
 def main() -> None:
-    os.environ.update(environment_of(Layout(Path(sys.argv[1])), os.environ, Path.cwd()), LOG_LEVEL="ERROR")
+    os.environ.update(environment_of(Path(sys.argv[1]), os.environ, Path.cwd()), LOG_LEVEL="ERROR")
     import django
 
     django.setup()

@@ -1,18 +1,26 @@
 """Storing bytes before the rows that name them."""
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
+import structlog
 from django.utils import timezone
 
 from apps.blobs import sql
-from apps.blobs.models import ObjectIntent
-from apps.blobs.objects import delete_object, new_object_key, write_object
+from apps.blobs.errors import BlobCorrupt
+from apps.blobs.models import Blob, ObjectIntent
+from apps.blobs.objects import delete_object, new_object_key, object_size, read_object, write_object
 from apps.blobs.queries import InlineBlob
 from apps.common.errors import Unavailable
+
+logger = structlog.get_logger(__name__)
+
+LARGEST_READ_BYTES = 64 * 1024 * 1024
+"""Of a known object that is checked while its bytes are sent once more."""
 
 
 def store_object(workspace_public_id: UUID, source: bytes | Path) -> str:
@@ -35,6 +43,35 @@ def drop_unnamed(key: str) -> None:
         with suppress(Unavailable):
             delete_object(key)
             ObjectIntent.objects.filter(object_key=key).delete()
+
+
+def bring_back_object(workspace_id: int, workspace_public_id: UUID, sha256: bytes, source: Path) -> None:
+    """Stores bytes anew where the workspace knows them, but the object that held them is gone or damaged.
+
+    Not inside a transaction. Raises `Unavailable` or `StorageFull`.
+    """
+    blob = Blob.objects.filter(workspace_id=workspace_id, sha256=sha256, inline=None).defer("inline").first()
+    if blob is None or blob.object_key is None or _is_sound(blob.object_key, blob.size_bytes, sha256):
+        return
+    key = store_object(workspace_public_id, source)
+    sql.replace_object(blob.id, lost=blob.object_key, key=key)
+    drop_unnamed(key)
+    logger.warning("blob_brought_back", blob_id=blob.id)
+
+
+def _is_sound(key: str, size_bytes: int, sha256: bytes) -> bool:
+    """Reads the object, if that is not too much for a request; of a larger one the size must do."""
+    try:
+        if object_size(key) != size_bytes:
+            return False
+        if size_bytes > LARGEST_READ_BYTES:
+            return True
+        digest = hashlib.sha256()
+        for chunk in read_object(key, 0, size_bytes):
+            digest.update(chunk)
+        return digest.digest() == sha256
+    except BlobCorrupt:
+        return False
 
 
 def store_blobs(workspace_public_id: UUID, blobs: Sequence[InlineBlob], *, threads: int) -> list[tuple[int, str]]:

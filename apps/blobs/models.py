@@ -8,8 +8,8 @@ class Blob(models.Model):
     """Immutable bytes of one workspace, known by their sha256. Never shared between workspaces.
 
     Small ones lie in the row (`inline`), large ones in object storage (`object_key`); a small one that was copied
-    to the bucket has both while a live file needs it. Written only by the change functions of `files`, the uploader
-    and collection.
+    to the bucket has both while a live file needs it. Written only by the change functions of `files`, the uploader,
+    collection, and an upload that brings lost bytes back.
     """
 
     # No constraint in the database: see `files.File`.

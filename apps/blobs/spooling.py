@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from apps.blobs.errors import refusal_of_disk
-from apps.common.errors import IncompleteBody, TooLarge
+from apps.common.errors import IncompleteBody
 
 CHUNK_BYTES = 256 * 1024
 SPOOL_PREFIX = "memoryhub-spool-"
@@ -32,16 +32,12 @@ class Spooled:
 
 
 @contextmanager
-def spooled(
-    stream: Readable, size_bytes: int, *, memory_bytes: int, limit_bytes: int, directory: Path | None
-) -> Iterator[Spooled]:
+def spooled(stream: Readable, size_bytes: int, *, memory_bytes: int, directory: Path | None) -> Iterator[Spooled]:
     """Reads exactly `size_bytes` from the stream.
 
-    At most `memory_bytes` are held in memory; more go to a temporary file in `directory`. Raises `TooLarge` before
-    anything is read, `IncompleteBody` when the stream ends early, `StorageFull` or `Unavailable` for the file.
+    At most `memory_bytes` are held in memory; more go to a temporary file in `directory`. Raises `IncompleteBody` when
+    the stream ends early, `StorageFull` or `Unavailable` for the file.
     """
-    if size_bytes > limit_bytes:
-        raise TooLarge(f"A file has at most {limit_bytes} bytes.", limit=limit_bytes)
     if size_bytes <= memory_bytes:
         data = read_all(stream, size_bytes)
         yield Spooled(_sha256(data), _md5(data), size_bytes, data, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from django.db import connection
+from django.db import connection, transaction
 
 _ADD_INTENTS = """
 INSERT INTO blobs_objectintent (object_key, created_at) SELECT key, now() FROM unnest(%s::text[]) AS key
@@ -20,6 +20,13 @@ UPDATE blobs_blob b SET object_key = pair.key
   FROM unnest(%s::bigint[], %s::text[]) AS pair(id, key)
  WHERE b.id = pair.id AND b.object_key IS NULL AND pair.key = ANY(%s)
 RETURNING b.object_key
+"""
+
+# The intent is locked, so that the sweep can not expire it meanwhile.
+_REPLACE_OBJECT = """
+UPDATE blobs_blob SET object_key = %(key)s
+ WHERE id = %(id)s AND object_key = %(lost)s
+   AND EXISTS (SELECT FROM blobs_objectintent WHERE object_key = %(key)s AND expired_at IS NULL FOR UPDATE)
 """
 
 _DROP_INTENTS = "DELETE FROM blobs_objectintent WHERE object_key = ANY(%s)"
@@ -41,3 +48,11 @@ def name_objects(pairs: Sequence[tuple[int, str]]) -> int:
         named = [row[0] for row in cursor.fetchall()]
         cursor.execute(_DROP_INTENTS, [named])
     return len(named)
+
+
+def replace_object(blob_id: int, *, lost: str, key: str) -> None:
+    """Lets a blob name another object than the one that is lost, if it still names that."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_REPLACE_OBJECT, {"id": blob_id, "lost": lost, "key": key})
+        if cursor.rowcount:
+            cursor.execute(_DROP_INTENTS, [[key]])

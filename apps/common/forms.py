@@ -1,16 +1,31 @@
-"""Reading JSON bodies: bounded, strict, and without surprises further in."""
+"""Reading query strings and JSON bodies: bounded, strict, and without surprises further in."""
 
 import json
+from collections.abc import Set
 from typing import IO, Any, ClassVar
 
+from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
-from apps.common.errors import BadJson, IncompleteBody, TooLarge, shown
+from apps.common.errors import BadJson, IncompleteBody, Invalid, TooLarge, shown
 
 MOST_BYTES = 1024 * 1024
+
+
+def check_query(query: QueryDict, known: Set[str]) -> None:
+    """Raises Invalid for the first parameter that is not among `known`, or that is given twice.
+
+    A typing error must not pass for a wish, and of two values nobody knows which one was meant.
+    """
+    for name, values in query.lists():
+        if name not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise Invalid.of(shown(name), "unknown_parameter", f"The query parameters of this operation: {names}.")
+        if len(values) > 1:
+            raise Invalid.of(name, "repeated_parameter", "A query parameter is given once.")
 
 
 class JsonParser(BaseParser):

@@ -7,6 +7,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 LIMIT = OpenApiParameter("limit", int, description="At most this many; 100 when not given, 1,000 at the most.")
 CURSOR = OpenApiParameter("cursor", str, description="`next_cursor` of the page before.")
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="A retry with the same key gets the same answer for 24 hours.",
+)
 
 
 def answer(status: int, description: str, value: Any) -> dict[int, OpenApiResponse]:

@@ -23,6 +23,7 @@ from apps.common.errors import BadCursor, Invalid, shown
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
+PAGE_PARAMETERS = frozenset({"limit", "cursor"})
 
 # The first element of every cursor. A change of form takes the next number, so that old cursors are refused cleanly.
 _FORMAT = 1

@@ -124,12 +124,15 @@ def failure_response(failure: Exception, request: HttpRequest | Any) -> HttpResp
 
 
 def refusal_of(failure: Exception) -> DomainError:
-    """The refusal to tell the caller; what nobody foresaw is logged here and becomes `InternalError`."""
+    """The refusal to tell the caller; what nobody foresaw is logged here and becomes `InternalError`.
+
+    Logged too: a service's failure that became a refusal here, and damaged bytes, which an operator has to look after.
+    """
     error = as_domain_error(failure)
     if error is None:
         logger.error("request_failed", exc_info=failure)
         error = InternalError()
-    elif error.status >= 500 and error is not failure:
+    elif error.status == 502 or (error.status >= 500 and error is not failure):
         logger.warning("request_refused", code=error.code, cause=type(failure).__name__)
     return error
 

@@ -7,10 +7,10 @@ from typing import Protocol
 from uuid import UUID
 
 from apps.accounts.actors import Actor
-from apps.blobs.actions import drop_unnamed, store_object
+from apps.blobs.actions import bring_back_object, drop_unnamed, store_object
 from apps.blobs.content import Content
 from apps.common.conditions import Condition
-from apps.common.errors import Busy, NotFound, PreconditionFailed
+from apps.common.errors import Busy, NotFound, PreconditionFailed, shown
 from apps.files import group_commit, sql
 from apps.files.changes import Change, ChangeItem, ChangeStatus, Write
 from apps.files.models import Origin
@@ -88,6 +88,7 @@ def apply_change(
         return group_commit.apply_change(workspace.id, Write(item, origin, str(actor), message, always))
 
     if item.content is not None and item.content.spool is not None:
+        bring_back_object(workspace.id, workspace.public_id, item.content.sha256, item.content.spool)
         change = _apply_large(workspace.public_id, item, item.content.spool, write)
     else:
         change = write(item)
@@ -193,6 +194,7 @@ def move_files(
             if transfer.source_version not in (None, state.version):
                 raise PreconditionFailed(
                     "The source is at another version.",
+                    path=shown(transfer.source),
                     version=state.version,
                     sha256=state.sha256.hex(),
                     md5=state.md5.hex(),
@@ -225,7 +227,7 @@ def revert_files(
     for revert in reverts:
         state = sql.version_row(workspace.id, checked_path(revert.path), revert.version)
         if state is None:
-            raise NotFound
+            raise NotFound(path=shown(revert.path))
         if state.is_deleted:
             items.append(ChangeItem(revert.path, revert.condition))
         else:
@@ -238,7 +240,7 @@ def _source_state(workspace: WorkspaceRef, path: str, version: int | None) -> sq
     checked_path(path)
     state = sql.head_row(workspace.id, path) if version is None else sql.version_row(workspace.id, path, version)
     if state is None or state.is_deleted:
-        raise NotFound
+        raise NotFound(path=shown(path))
     return state
 
 
@@ -251,8 +253,10 @@ def _put_of(workspace: WorkspaceRef, path: str, condition: Condition, state: sql
 def _all_applied(changes: list[Change]) -> list[Change]:
     refusals = [change for change in changes if not change.is_applied]
     for change in sorted(refusals, key=lambda change: change.status is ChangeStatus.NOT_APPLIED):
-        assert change.error is not None
-        raise change.error
+        error = change.error
+        assert error is not None
+        error.fields["path"] = shown(change.path)
+        raise error
     return changes
 
 

@@ -1,7 +1,7 @@
 """Proves the state of the hub: every version has its bytes, numbers and sums agree, nothing is stuck."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,11 +12,15 @@ from apps.blobs.errors import BlobCorrupt
 from apps.blobs.models import Blob
 from apps.blobs.objects import object_size, read_object
 from apps.common.errors import DomainError, Unavailable
+from apps.files.models import FileVersion
+from apps.files.sql import SEQUENCE_MASK
 from apps.jobs.queries import last_tick, stuck_jobs
+from apps.workspaces.models import Workspace
 
 AT_ONCE = 500
 THREADS = 4
 MOST_SHOWN = 100
+PATHS_SHOWN = 3
 
 # Each statement selects what is wrong: a workspace and what there is to say about it.
 _CHECKS = {
@@ -81,10 +85,13 @@ _CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `what` names it: a path, a version, an object key, a sha256."""
+    """One thing that is wrong. `what` names it: a path, a version, an object key, a sha256.
+
+    `workspace` is a slug; empty where there is none, or where the row names a workspace that does not exist.
+    """
 
     check: str
-    workspace_id: int
+    workspace: str
     what: str
     detail: str = ""
 
@@ -123,27 +130,29 @@ def check(*, read_data: bool, progress: Callable[[int], None] = lambda done: Non
     Reads only. Meant to run beside a working hub: each statement sees one moment.
     """
     report = Report()
+    slugs = dict(Workspace.objects.values_list("pk", "slug"))
     for name, statement in _CHECKS.items():
         with transaction.atomic(), connection.cursor() as cursor:
             # A check of all rows takes as long as it takes.
             cursor.execute("SET LOCAL statement_timeout = 0")
             cursor.execute(statement)
             for workspace_id, what in cursor:
-                report.add(Finding(name, workspace_id, str(what)))
+                report.add(Finding(name, slugs.get(workspace_id, ""), str(what)))
         report.checks += 1
-    _check_jobs(report)
-    _check_blobs(report, read_data=read_data, progress=progress)
+    _check_jobs(report, slugs)
+    _check_blobs(report, slugs, read_data=read_data, progress=progress)
     return report
 
 
-def _check_jobs(report: Report) -> None:
+def _check_jobs(report: Report, slugs: Mapping[int, str]) -> None:
     """Judged as of the last tick: while a hub is down, or is a restored copy, all its work waits and none is stuck."""
     for job in stuck_jobs(now=last_tick()).iterator():
-        report.add(Finding("jobs_are_not_stuck", job.workspace_id or 0, job.kind, f"{job.state}, {job.public_id}"))
+        slug = slugs.get(job.workspace_id or 0, "")
+        report.add(Finding("jobs_are_not_stuck", slug, job.kind, f"{job.state}, {job.public_id}"))
     report.checks += 1
 
 
-def _check_blobs(report: Report, *, read_data: bool, progress: Callable[[int], None]) -> None:
+def _check_blobs(report: Report, slugs: Mapping[int, str], *, read_data: bool, progress: Callable[[int], None]) -> None:
     away: set[str] = set()
     with ThreadPoolExecutor(THREADS) as pool:
         for blobs in _pages():
@@ -155,11 +164,16 @@ def _check_blobs(report: Report, *, read_data: bool, progress: Callable[[int], N
                 if isinstance(problem, Unavailable):
                     away.add(problem.detail or problem.title)
                 elif problem is not None and _is_as_it_was(blob):
-                    report.add(
-                        Finding("blob_has_its_bytes", blob.workspace_id, bytes(blob.sha256).hex(), problem.detail)
-                    )
+                    report.add(_damaged(blob, slugs.get(blob.workspace_id, ""), problem.detail))
             progress(report.blobs)
     report.could_not_check.extend(sorted(away))
+
+
+def _damaged(blob: Blob, slug: str, detail: str) -> Finding:
+    """Names some of the paths that lose a version with the blob, newest first."""
+    versions = FileVersion.objects.filter(blob_id=blob.pk).select_related("file").order_by("-id")[:PATHS_SHOWN]
+    places = ", ".join(f"{version.file.path} at version {version.pk & SEQUENCE_MASK}" for version in versions)
+    return Finding("blob_has_its_bytes", slug, bytes(blob.sha256).hex(), f"{detail} {places or 'No file has it.'}")
 
 
 def _is_as_it_was(blob: Blob) -> bool:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from apps.blobs.objects import spool_directory
 from apps.blobs.room import check_room
 from apps.blobs.spooling import Spooled, spooled
-from apps.common.errors import Invalid, LengthRequired
+from apps.common.errors import Invalid, LengthRequired, TooLarge
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 MAX_CONTENT_TYPE = 255
@@ -22,9 +22,14 @@ _CONTENT_TYPE = re.compile(r"[!-~]+/[ -~]+", re.ASCII)
 def spooled_body(request: HttpRequest) -> Iterator[Spooled]:
     """The request's body as it was sent, spooled.
 
-    Raises `LengthRequired`, `TooLarge`, `StorageFull`, `IncompleteBody`.
+    Raises `LengthRequired`, `TooLarge`, `StorageFull`, `IncompleteBody`, and `Invalid` for a part of a file.
     """
+    if "HTTP_CONTENT_RANGE" in request.META:
+        # Taken for the whole, the end of a file would replace it. Source: RFC 9110 14.5.
+        raise Invalid.of("Content-Range", "no_parts", "A file is sent whole; uploads are not resumed.")
     size_bytes = content_length(request.META)
+    if size_bytes > settings.MEMORYHUB_MAX_FILE_BYTES:
+        raise too_large()
     if size_bytes <= settings.MEMORYHUB_BLOB_INLINE_MAX:
         check_room(row_bytes=size_bytes)
     else:
@@ -33,10 +38,14 @@ def spooled_body(request: HttpRequest) -> Iterator[Spooled]:
         request.META["wsgi.input"],
         size_bytes,
         memory_bytes=settings.MEMORYHUB_BLOB_INLINE_MAX,
-        limit_bytes=settings.MEMORYHUB_MAX_FILE_BYTES,
         directory=spool_directory(),
     ) as body:
         yield body
+
+
+def too_large() -> TooLarge:
+    limit = settings.MEMORYHUB_MAX_FILE_BYTES
+    return TooLarge(f"A file has at most {limit} bytes.", limit=limit)
 
 
 def content_length(meta: dict[str, Any]) -> int:

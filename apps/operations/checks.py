@@ -14,7 +14,6 @@ from django.db import DatabaseError
 
 from apps.blobs.capabilities import storage_capabilities
 from apps.operations import probes, queries
-from apps.workspaces.queries import live_workspaces
 
 KEYS = ("MEMORYHUB_SECRET_KEY", "MEMORYHUB_TOKEN_KEY", "MEMORYHUB_SECRETS_KEY")
 LEAST_CHARACTERS = 8
@@ -123,19 +122,17 @@ def check_beat(app_configs: Any, databases: Sequence[str] | None = None, **kwarg
 
 
 @register(Tags.database)
-def check_api_key(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W004: API_KEY opens nothing while its workspace does not exist."""
-    if not settings.API_KEY or "default" not in (databases or ()):
+def check_workspaces(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W004: a setting opens nothing while the workspace that it names does not exist."""
+    if "default" not in (databases or ()):
         return []
     try:
-        if live_workspaces().filter(slug=settings.API_KEY_WORKSPACE).exists():
-            return []
+        absent = queries.absent_workspaces()
     except DatabaseError:
         return []  # Before the first migration there is no table to look into.
     return [
         checks.Warning(
-            "API_KEY is set, but its workspace does not exist.",
-            id="memoryhub.W004",
-            hint="Create the workspace that API_KEY_WORKSPACE names, or name another.",
+            one.sentence, id="memoryhub.W004", hint=f"Create the workspace, or name another in {one.setting}."
         )
+        for one in absent
     ]

@@ -40,6 +40,9 @@ class RequestRecord:
             response = _without_page(response, request)
         # An answer that never has a body must not announce an empty one. Source: RFC 9110 8.6.
         has_body = not response.streaming and response.status_code not in (204, 304)
+        if response.status_code == 204:
+            # Django's own default calls every answer a page.
+            del response["Content-Type"]
         if has_body and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         seconds = time.perf_counter() - started

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.blobs.queries import copies_small_blobs, waiting_for_upload
@@ -69,6 +70,34 @@ def standing(now: datetime | None = None, *, most_uploads: int = MOST_COUNTED) -
 
 def _age_s(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else max(0.0, (now - at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentWorkspace:
+    """A workspace that `setting` names and that does not exist, or is archived."""
+
+    setting: str
+    slug: str
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.setting} names the workspace {self.slug}, which does not exist: it opens nothing until "
+            f"`memoryhub workspace create {self.slug}` makes it."
+        )
+
+
+def absent_workspaces() -> list[AbsentWorkspace]:
+    """What ROOT_DIALECT, DIALECT_HOSTS and API_KEY_WORKSPACE name in vain, each once. One query, none without them."""
+    mounts = [("ROOT_DIALECT", settings.ROOT_DIALECT)] if settings.ROOT_DIALECT else []
+    mounts += [("DIALECT_HOSTS", target) for target in settings.DIALECT_HOSTS]
+    named = [AbsentWorkspace(setting, target.rpartition(":")[2]) for setting, target in mounts]
+    if settings.API_KEY:
+        named.append(AbsentWorkspace("API_KEY_WORKSPACE", settings.API_KEY_WORKSPACE))
+    if not named:
+        return []
+    present = set(live_workspaces().filter(slug__in=[one.slug for one in named]).values_list("slug", flat=True))
+    return [one for one in dict.fromkeys(named) if one.slug not in present]
 
 
 def cors_origins(slug: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.common.errors import MethodNotAllowed
-from apps.common.forms import JsonParser
+from apps.common.forms import JsonParser, check_query
 from apps.common.problem import exception_handler, failure_response
 from apps.workspaces.access import Caller, OpenWorkspace, identify, open_workspace
 
@@ -29,7 +29,11 @@ class JsonOnly(BaseContentNegotiation):
 
 
 class HubView(APIView):
-    """A view for a caller who names no workspace; sets `self.caller` and `request.actor`."""
+    """A view for a caller who names no workspace; sets `self.caller` and `request.actor`.
+
+    `query_parameters` names, for each method, those that its handler reads; HEAD is GET. Any other, and one that is
+    given twice, is refused once the caller is let in. None takes whatever comes, for clients older than that rule.
+    """
 
     authentication_classes = ()
     permission_classes = ()
@@ -38,12 +42,14 @@ class HubView(APIView):
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = JsonOnly
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    query_parameters: ClassVar[dict[str, frozenset[str]] | None] = {}
     caller: Caller
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.caller = identify(request)
         request.actor = self.caller.actor  # type: ignore[attr-defined]
+        check_parameters(self, request)
 
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         raise method_not_allowed(self)
@@ -72,6 +78,7 @@ class WorkspaceView(HubView):
         APIView.initial(self, request, *args, **kwargs)
         self.workspace = open_for(self, request, self.slug)
         request.actor = self.workspace.actor  # type: ignore[attr-defined]
+        check_parameters(self, request)
 
 
 class LeanWorkspaceView(WorkspaceView):
@@ -84,6 +91,7 @@ class LeanWorkspaceView(WorkspaceView):
         try:
             self.workspace = open_for(self, request, slug)
             request.actor = self.workspace.actor  # type: ignore[attr-defined]
+            check_parameters(self, request)
             handler = getattr(self, (request.method or "").lower(), self.http_method_not_allowed)
             response: HttpResponseBase = handler(request, *args, **kwargs)
         except Exception as failure:  # noqa: BLE001 - the edge: everything becomes an answer here
@@ -97,11 +105,22 @@ class LeanWorkspaceView(WorkspaceView):
 
 def open_for(view: WorkspaceView, request: Any, slug: str) -> OpenWorkspace:
     """The workspace for this request by the view's own table of scopes. Raises MethodNotAllowed beside the gate's."""
-    method = "GET" if request.method == "HEAD" else request.method
+    method = declared_method(request)
     scope = view.required_scope.get(method)
     if scope is None or not hasattr(view, method.lower()):
         raise method_not_allowed(view)
     return open_workspace(request, slug, scope, rate_limited=view.rate_limited)
+
+
+def check_parameters(view: HubView, request: Any) -> None:
+    """Raises Invalid for query parameters that the view does not declare. One look-up when there are none at all."""
+    if request.META.get("QUERY_STRING") and view.query_parameters is not None:
+        check_query(request.GET, view.query_parameters.get(declared_method(request), frozenset()))
+
+
+def declared_method(request: Any) -> str:
+    """Under which method a view's tables say what holds for this request."""
+    return "GET" if request.method == "HEAD" else request.method
 
 
 def method_not_allowed(view: APIView) -> MethodNotAllowed:

@@ -15,20 +15,31 @@ REFUSED = 1
 if TYPE_CHECKING:
     from apps.workspaces.models import Workspace
 
+
+def complain(sentence: str) -> None:
+    """Tells the operator on standard error; standard output is for results."""
+    print(sentence, file=sys.stderr)
+
+
+def _directory(text: str) -> Path:
+    """Path("") would be the directory that the operator happens to be in, as after `--data "$FORGOTTEN"`."""
+    if not text.strip():
+        complain("--data is empty: name a directory, or leave the option out.")
+        raise typer.Exit(CANNOT)
+    return Path(text)
+
+
 DataOption = Annotated[
     Path | None,
     typer.Option(
         "--data",
+        parser=_directory,
+        metavar="DIRECTORY",
         help="The hub's data directory. Default: MEMORYHUB_DATA, else ~/.local/share/memoryhub.",
         show_default=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
-def complain(sentence: str) -> None:
-    """Tells the operator on standard error; standard output is for results."""
-    print(sentence, file=sys.stderr)
 
 
 @contextmanager
@@ -50,10 +61,9 @@ def open_hub(data: Path | None, *, patient: bool = False) -> Iterator[None]:
     Inside, a refusal by an action becomes a sentence and exit code 1, a database that is away one and exit code 2.
     """
     with hub_errors():
-        from memoryhub.embedded.layout import Layout, data_directory
         from memoryhub.embedded.running import environment_of
 
-        environment = environment_of(Layout(data_directory(data, os.environ)), os.environ, Path.cwd())
+        environment = environment_of(data, os.environ, Path.cwd())
         # Results go to standard output and refusals are sentences: events would only stand between them.
         os.environ.update(environment, LOG_LEVEL="ERROR", LOG_FORMAT="text")
         if patient:

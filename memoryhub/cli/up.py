@@ -42,12 +42,11 @@ def up(
         os.environ.setdefault("LOG_FORMAT", "text")
     with hub_errors():
         from memoryhub.embedded.address import Address
-        from memoryhub.embedded.choices import read_choices
-        from memoryhub.embedded.layout import Layout, data_directory
+        from memoryhub.embedded.choices import chosen_layout, read_choices
         from memoryhub.embedded.supervisor import Supervisor
 
         choices = read_choices(os.environ, Path.cwd())
-        layout = Layout(data_directory(data, os.environ))
+        layout = chosen_layout(data, choices, os.environ)
 
         def on_ready(supervisor: "Supervisor") -> None:
             if demo:
@@ -67,11 +66,10 @@ def _load_demo(supervisor: "Supervisor") -> None:
 
 
 def _say_where_to_go(supervisor: "Supervisor") -> None:
-    from memoryhub.embedded.layout import DATA_VARIABLE, data_directory
+    from memoryhub.embedded.layout import data_directory
 
     data, url = supervisor.layout.data, supervisor.address.url
-    usual = data_directory(None, {name: value for name, value in os.environ.items() if name != DATA_VARIABLE})
-    option = "" if data == usual else f" --data {shlex.quote(str(data))}"
+    option = "" if data == data_directory(None, "", os.environ) else f" --data {shlex.quote(str(data))}"
     # The script of a clone says how it was called.
     command = os.environ.get("HUB_COMMAND", "memoryhub")
     _say(f"Ready      {url}  (console {url}/admin/, API {url}/docs)")

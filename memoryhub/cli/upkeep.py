@@ -3,7 +3,9 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,8 @@ from memoryhub.cli.standing import print_standing, read_standing
 
 if TYPE_CHECKING:
     from apps.files.integrity import Report
+    from memoryhub.embedded.layout import Layout
+    from memoryhub.embedded.running import RunningHub
 
 epoch_commands = typer.Typer(no_args_is_help=True)
 NOT_READY = 1
@@ -20,15 +24,34 @@ ANSWER_TIMEOUT_S = 10
 
 
 def status(as_json: JsonOption = False, data: DataOption = None) -> None:
-    """Tell how the hub on a data directory is. Exit code 0: ready; 1: runs but is not ready; 2: does not run."""
-    with hub_errors():
-        from memoryhub.embedded.layout import Layout, data_directory
-        from memoryhub.embedded.running import running_hub
+    """Tell how the hub is that runs on a data directory, or the one of the services that DATABASE_URL and others name.
 
-        layout = Layout(data_directory(data, os.environ))
-        hub = running_hub(layout)
+    Exit code 0: ready; 1: something that it needs is away; 2: no hub runs here and DATABASE_URL names none.
+    """
+    with hub_errors():
+        from memoryhub.embedded.choices import chosen_layout, read_choices
+        from memoryhub.embedded.running import hub_beside
+
+        choices = read_choices(os.environ, Path.cwd())
+        layout = chosen_layout(data, choices, os.environ)
+        hub = hub_beside(layout, choices)
+    if hub is None:
+        facts, checks = _elsewhere(data)
+    else:
+        facts, checks = _embedded(hub, layout)
+    inside = read_standing(data, checks)
+    if as_json:
+        print(json.dumps(facts | inside))
+    else:
+        _print_facts(facts)
+        print_standing(inside)
+    raise typer.Exit(0 if facts["ready"] else NOT_READY)
+
+
+def _embedded(hub: "RunningHub", layout: "Layout") -> tuple[dict[str, Any], dict[str, bool]]:
+    """What is known of a hub that `up` runs here, and the checks of its /readyz."""
     (ready, readiness), (_, health) = _asked(f"{hub.url}/readyz"), _asked(f"{hub.url}/health")
-    facts: dict[str, Any] = {
+    facts = {
         "data": str(layout.data),
         "url": hub.url,
         "pid": hub.pid,
@@ -37,16 +60,36 @@ def status(as_json: JsonOption = False, data: DataOption = None) -> None:
         "version": health.get("version"),
         "database": "its own" if hub.database_url else "DATABASE_URL",
         "redis": "its own" if hub.redis_url else "REDIS_URL",
+        "pg_bin": hub.postgres_programs,
+        "pg_socket": hub.postgres_sockets,
     }
-    inside = read_standing(data, readiness.get("checks", {}))
-    if as_json:
-        print(json.dumps(facts | inside))
-    else:
-        for name, value in facts.items():
-            shown = ("yes" if value else "no") if isinstance(value, bool) else value
+    return facts, readiness.get("checks", {})
+
+
+def _elsewhere(data: Path | None) -> tuple[dict[str, Any], dict[str, bool]]:
+    """What is known where only the services of a hub are named: they are asked from here, as its /readyz would."""
+    with open_hub(data):
+        from django.conf import settings
+
+        from apps.operations.probes import READINESS, storage, storage_writing
+        from apps.operations.version import hub_version
+
+        # A directory that is missing here lies on another machine: asking would make it.
+        is_away = not settings.S3_BUCKET and not settings.MEMORYHUB_BLOB_DIR.is_dir()
+        asked = [probe for probe in READINESS if not (is_away and probe in (storage, storage_writing))]
+        checks = {probe.name: probe.is_well() for probe in asked}
+        version = hub_version()
+    places = dict.fromkeys(("data", "url", "pid", "started_at"))
+    services = {"database": "DATABASE_URL", "redis": "REDIS_URL", "pg_bin": None, "pg_socket": None}
+    return {**places, "ready": all(checks.values()), "version": version, **services}, checks
+
+
+def _print_facts(facts: Mapping[str, Any]) -> None:
+    """For people, without what is not known."""
+    for name, value in facts.items():
+        shown = ("yes" if value else "no") if isinstance(value, bool) else value
+        if shown is not None:
             print(f"{name.replace('_', ' '):<11}{shown}")
-        print_standing(inside)
-    raise typer.Exit(0 if ready else NOT_READY)
 
 
 def _asked(url: str) -> tuple[bool, dict[str, Any]]:
@@ -90,7 +133,7 @@ def _show_progress(done: int) -> None:
 
 def _print_report(report: "Report") -> None:
     for finding in report.damage:
-        print(f"damage: {finding.check}: workspace {finding.workspace_id}: {finding.what} {finding.detail}".rstrip())
+        print(f"damage: {finding.check}: {finding.workspace or '-'}: {finding.what} {finding.detail}".rstrip())
     if report.damage_count > len(report.damage):
         print(f"... and {report.damage_count - len(report.damage)} more")
     for reason in report.could_not_check:

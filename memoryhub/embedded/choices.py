@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memoryhub.embedded.errors import HubError
-from memoryhub.embedded.layout import Layout, write_private
+from memoryhub.embedded.layout import Layout, data_directory, write_private
 from memoryhub.routing import RoutingError, checked_routes
 from memoryhub.settings.env import SettingsError, Values, read
 
@@ -17,6 +17,7 @@ KEY_MAKERS = {
     "MEMORYHUB_TOKEN_KEY": lambda: f"k1:{secrets.token_hex(32)}",
     "MEMORYHUB_SECRETS_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
 }
+DATA_VARIABLE = "MEMORYHUB_DATA"
 DATABASE_PASSWORD = "postgres_password"
 
 
@@ -50,6 +51,12 @@ def read_choices(environment: Mapping[str, str], directory: Path) -> Choices:
         raise HubError(str(error)) from error
 
 
+def chosen_layout(option: Path | None, choices: Choices, environment: Mapping[str, str]) -> Layout:
+    """The data directory of `--data`, else of MEMORYHUB_DATA in the environment or the `.env` file, else the usual."""
+    named = str(choices.given[DATA_VARIABLE]) if DATA_VARIABLE in choices.given.given else ""
+    return Layout(data_directory(option, named, environment))
+
+
 def hub_environment(
     layout: Layout,
     choices: Choices,
@@ -65,7 +72,7 @@ def hub_environment(
     old data would only hide the loss.
     """
     package_home = str(Path(__file__).resolve().parents[2])
-    decided = {"MEMORYHUB_DATA": str(layout.data)}
+    decided = {DATA_VARIABLE: str(layout.data)}
     decided["PYTHONPATH"] = ":".join(part for part in (package_home, environment.get("PYTHONPATH", "")) if part)
     if database_url is not None:
         decided["DATABASE_URL"] = database_url

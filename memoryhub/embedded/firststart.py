@@ -19,29 +19,36 @@ MIGRATION_STATEMENT_TIMEOUT = "15min"
 
 @dataclass(frozen=True, slots=True)
 class FirstStart:
-    """What a start has made. `password` is the administrator's, kept nowhere; None when there was one already."""
+    """What a start has made. `password` is the administrator's, kept nowhere; None when there was one already.
+
+    `warnings` are sentences about settings that do nothing as things stand.
+    """
 
     migrations: int
     epochs_renewed: bool
     workspace: str | None
     administrator: str
     password: str | None
+    warnings: list[str]
 
 
 def prepare_database() -> FirstStart:
     """Migrates, and on an empty hub makes the first workspace and administrator. Django must be set up.
 
-    Raises HubError when the database cannot be reached, holds somebody else's tables, or was migrated by a newer hub.
+    Raises HubError when the database or Redis cannot be reached, or the database holds somebody else's tables or was
+    migrated by a newer hub.
     """
     from django.db import connections
     from django.db.utils import OperationalError
 
+    _refuse_silent_redis()
     try:
         _refuse_foreign_tables()
         migrations = _migrate()
         epochs_renewed = _notice_restored_database()
         workspace = _first_workspace()
         password = _first_administrator()
+        warnings = _absent_workspaces()
         _clear_spool()
     except OperationalError as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -49,7 +56,21 @@ def prepare_database() -> FirstStart:
     finally:
         # Nothing of this process may be shared with what it starts, and it needs the database no more.
         connections.close_all()
-    return FirstStart(migrations, epochs_renewed, workspace, FIRST_ADMINISTRATOR, password)
+    return FirstStart(migrations, epochs_renewed, workspace, FIRST_ADMINISTRATOR, password, warnings)
+
+
+def _refuse_silent_redis() -> None:
+    """One that does not answer keeps the hub from ever being ready, and the worker writes of it without end."""
+    from django.core.cache import cache
+    from redis.exceptions import RedisError
+
+    from memoryhub.settings.logs import redacted
+
+    try:
+        cache.get("start")
+    except (RedisError, OSError, ValueError) as error:
+        reason = redacted(str(error).strip().partition("\n")[0]) or type(error).__name__
+        raise HubError(f"The Redis that REDIS_URL names cannot be used: {reason}") from error
 
 
 def _refuse_foreign_tables() -> None:
@@ -114,6 +135,18 @@ def _clear_spool() -> None:
 
     if spool_directory() is not None:
         clear_spool(older_than_s=0)
+
+
+def _absent_workspaces() -> list[str]:
+    """A warning for each workspace that a setting names and that is not there. It may be made later."""
+    import structlog
+
+    from apps.operations.queries import absent_workspaces
+
+    absent = absent_workspaces()
+    for one in absent:
+        structlog.get_logger(__name__).warning("workspace_absent", setting=one.setting, slug=one.slug)
+    return [one.sentence for one in absent]
 
 
 def _first_workspace() -> str | None:

@@ -13,18 +13,17 @@ from memoryhub.embedded.accounts import Account
 from memoryhub.embedded.binaries import open_directory
 from memoryhub.embedded.errors import HubError
 
-DATA_VARIABLE = "MEMORYHUB_DATA"
 SYSTEM_STATE = Path("/var/lib/memoryhub")
 # A unix socket's address holds 108 bytes on Linux and 104 on macOS, the closing zero among them.
 LONGEST_SOCKET_PATH = 102
 LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
 
 
-def data_directory(option: Path | None, environment: Mapping[str, str]) -> Path:
-    """`--data`, else MEMORYHUB_DATA, else `memoryhub` in the user's own data directory (XDG). Absolute."""
+def data_directory(option: Path | None, named: str, environment: Mapping[str, str]) -> Path:
+    """`--data`, else the one that MEMORYHUB_DATA has `named`, else the user's own data directory (XDG). Absolute."""
     if option is not None:
         return option.expanduser().absolute()
-    if named := environment.get(DATA_VARIABLE, "").strip():
+    if named:
         return Path(named).expanduser().absolute()
     home = environment.get("XDG_DATA_HOME", "").strip() or "~/.local/share"
     return (Path(home).expanduser() / "memoryhub").absolute()

@@ -152,8 +152,20 @@ class Supervisor:
         # Not before: its imports would compete with the start that somebody is waiting for.
         level = str(self.choices.given["LOG_LEVEL"])
         self._supervise("worker", lambda: start_worker(self.layout.run, level, self._environment))
-        state = RunningHub(os.getpid(), self.address.url, int(time.time()), backends.database_url, backends.redis_url)
-        write_private(self.layout.state_file, state.to_json())
+        write_private(self.layout.state_file, self._running(backends).to_json())
+
+    def _running(self, backends: Backends) -> RunningHub:
+        cluster = backends.cluster
+        return RunningHub(
+            pid=os.getpid(),
+            url=self.address.url,
+            started_at=int(time.time()),
+            database_url=backends.database_url,
+            redis_url=backends.redis_url,
+            postgres_programs=str(cluster.programs.directory) if cluster is not None else None,
+            postgres_sockets=str(cluster.socket_directory) if cluster is not None else None,
+            uses_bucket=not self.choices.own_blobs,
+        )
 
     def _start_backends(self, backends: Backends) -> None:
         valkey, cluster = backends.valkey, backends.cluster
@@ -224,6 +236,8 @@ class Supervisor:
         if made["password"]:
             self.say(f"Made the administrator {made['administrator']} with the password {made['password']}")
             self.say("Write it down: it is shown this once.")
+        for warning in made["warnings"]:
+            self.say(f"Warning    {warning}")
 
     # --- Watch
 

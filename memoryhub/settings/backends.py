@@ -89,3 +89,8 @@ def origins(public_url: str) -> list[str]:
     """The origin of the public address, whose forms the console takes."""
     parts = urlsplit(public_url)
     return [f"{parts.scheme}://{parts.netloc}"] if public_url else []
+
+
+def servers(public_url: str) -> list[dict[str, str]]:
+    """OpenAPI's `servers`: the public address. Without one, a description is about the host that it came from."""
+    return [{"url": public_url}] if public_url else []

@@ -151,9 +151,12 @@ def _parsed(setting: Setting, text: str) -> Any:
     if not text:
         return () if setting.kind.name in {"comma separated", "networks"} else ""
     try:
-        return setting.kind.parse(text)
+        value = setting.kind.parse(text)
     except BadValue as error:
         raise SettingsError(f"{setting.name} must be {error}.") from None
+    if not setting.allows(value):
+        raise SettingsError(f"{setting.name} must be {setting.bounds}.")
+    return value
 
 
 def _check_together(values: Mapping[str, Any]) -> None:

@@ -24,8 +24,8 @@ Every setting is an environment variable. A file `.env` in the working directory
 over it, setting by setting. An empty value counts as not set.
 
 - A secret can also be given as `NAME_FILE`, the path of a file that holds it. Both at once is an error.
-- A value that cannot be read, and a `MEMORYHUB_*` name that is not on this page, stops the start with one sentence that
-  says what to set.
+- A value that cannot be read or is out of its bounds, and a `MEMORYHUB_*` name that is not on this page, stops the
+  start with one sentence that says what to set.
 - `memoryhub up` needs none of them. A web server or worker started by hand needs those marked *required*.
 - Lists are comma separated. Sizes are bytes, or take `KiB`, `MiB`, `GiB`, `TiB`. Rates are a count per `s`, `m` or
   `h`, or `off`.
@@ -40,7 +40,11 @@ def env_example() -> str:
         for setting in _settings_of(group):
             notes = [
                 note
-                for note, applies in (("required by servers", setting.required), ("secret", setting.secret))
+                for note, applies in (
+                    (setting.bounds, setting.bounds),
+                    ("required by servers", setting.required),
+                    ("secret", setting.secret),
+                )
                 if applies
             ]
             text = setting.help + (f" ({', '.join(notes)})" if notes else "")
@@ -67,7 +71,7 @@ def _row(setting: Setting) -> str:
     )
     default = f"`{setting.default}`" if setting.default else ""
     text = setting.help.replace("|", "\\|")
-    kind = setting.kind.name.replace("|", "\\|")
+    kind = setting.kind.name.replace("|", "\\|") + (f", {setting.bounds}" if setting.bounds else "")
     return f"| `{setting.name}`{notes} | {kind} | {default} | {text} |"
 
 

@@ -175,6 +175,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "memoryhub",
     "DESCRIPTION": "Files that sync, keep every version, and can be restored.",
     "VERSION": "1",
+    "SERVERS": backends.servers(VALUES["MEMORYHUB_PUBLIC_URL"]),
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": [],
     "SERVE_AUTHENTICATION": [],

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+SHORTEST_DATABASE_TIMEOUT_S = 0.1
 SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -49,6 +50,14 @@ def _seconds(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value):
         raise BadValue("a number of seconds such as 30 or 0.5")
     return float(value)
+
+
+def _seconds_or_none(value: str) -> float:
+    """0 stands for no limit, as PostgreSQL has it. The least bit more would round to it, or fail every statement."""
+    seconds = _seconds(value)
+    if 0 < seconds < SHORTEST_DATABASE_TIMEOUT_S:
+        raise BadValue(f"0 for no limit, or {SHORTEST_DATABASE_TIMEOUT_S} seconds or more")
+    return seconds
 
 
 def _size(value: str) -> int:
@@ -170,6 +179,7 @@ TEXT = Kind("text", _text)
 FLAG = Kind("true or false", _flag)
 WHOLE = Kind("whole number", _whole)
 SECONDS = Kind("seconds", _seconds)
+SECONDS_OR_NONE = Kind("seconds, or 0", _seconds_or_none)
 SIZE = Kind("bytes", _size)
 RATE = Kind("rate", _rate)
 WORDS = Kind("comma separated", _words)

@@ -1,6 +1,7 @@
 """Every setting, once. `env` reads by this table; `.env.example` and `docs/configuration.md` are made from it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from memoryhub.settings import kinds
 from memoryhub.settings.kinds import Kind
@@ -21,10 +22,10 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`default` is text, as it would stand in the environment; empty means not set.
+    """`default` is text, as it would stand in the environment; empty means not set. So are `least` and `most`.
 
-    A secret can also be given as the file `NAME_FILE` holds the name of. `required` ones stop the web server and
-    the worker when they are missing.
+    Values beyond these two cannot work. A secret can also be given as the file `NAME_FILE` holds the name of.
+    `required` ones stop the web server and the worker when they are missing.
     """
 
     name: str
@@ -34,6 +35,21 @@ class Setting:
     help: str
     secret: bool = False
     required: bool = False
+    least: str = ""
+    most: str = ""
+
+    @property
+    def bounds(self) -> str:
+        """What a value must be beside of its kind, for people: `at least 1`. Empty where every one works."""
+        if self.least and self.most:
+            return f"between {self.least} and {self.most}"
+        return f"at least {self.least}" if self.least else f"at most {self.most}" if self.most else ""
+
+    def allows(self, value: Any) -> bool:
+        """Whether a parsed value is within the bounds."""
+        if self.least and value < self.kind.parse(self.least):
+            return False
+        return not (self.most and value > self.kind.parse(self.most))
 
 
 SETTINGS = (
@@ -131,6 +147,7 @@ SETTINGS = (
         "65536",
         "storage",
         "Files up to this size travel inside their database row.",
+        most="1MiB",
     ),
     Setting(
         "MEMORYHUB_STORAGE_TIMEOUT_S",
@@ -138,6 +155,8 @@ SETTINGS = (
         "60",
         "storage",
         "Longest silence of the object store before a call fails.",
+        least="1",
+        most="3600",
     ),
     Setting(
         "MEMORYHUB_PUBLIC_URL",
@@ -177,7 +196,7 @@ SETTINGS = (
         "web",
         "Hosts or networks inside your own network that the hub may call (webhooks, connectors).",
     ),
-    Setting("MEMORYHUB_MAX_FILE_BYTES", kinds.SIZE, "5GiB", "limits", "Largest file."),
+    Setting("MEMORYHUB_MAX_FILE_BYTES", kinds.SIZE, "5GiB", "limits", "Largest file.", least="1KiB", most="5TiB"),
     Setting("MEMORYHUB_RATE_LIMIT_TOKEN", kinds.RATE, "100000/m", "limits", "Requests of one token."),
     Setting(
         "MEMORYHUB_RATE_LIMIT_ADDRESS",
@@ -199,6 +218,7 @@ SETTINGS = (
         "3.0",
         "limits",
         "How long a process may go on believing a token after it was revoked.",
+        most="3600",
     ),
     Setting(
         "MEMORYHUB_REQUEST_TIMEOUT_S",
@@ -207,14 +227,24 @@ SETTINGS = (
         "limits",
         "Longest time for a request to send its body, and a second more for each 64 KiB of it. A client that is "
         "silent for 30 seconds meanwhile (or for this time, if that is shorter) is cut.",
+        least="1",
+        most="86400",
     ),
-    Setting("MEMORYHUB_STATEMENT_TIMEOUT_S", kinds.SECONDS, "30", "limits", "Longest database statement."),
+    Setting(
+        "MEMORYHUB_STATEMENT_TIMEOUT_S",
+        kinds.SECONDS_OR_NONE,
+        "30",
+        "limits",
+        "Longest database statement; 0 sets no limit.",
+        most="86400",
+    ),
     Setting(
         "MEMORYHUB_LOCK_TIMEOUT_S",
-        kinds.SECONDS,
+        kinds.SECONDS_OR_NONE,
         "5",
         "limits",
-        "Longest wait for a database lock; then the answer is 503 busy.",
+        "Longest wait for a database lock; then the answer is 503 busy. 0 sets no limit.",
+        most="86400",
     ),
     Setting(
         "API_KEY",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.blobs.spooling import read_all, spooled
-from apps.common.errors import IncompleteBody, TooLarge
+from apps.common.errors import IncompleteBody
 
 
 class Trickle:
@@ -24,7 +24,7 @@ class Trickle:
 
 @given(st.binary(max_size=300), st.integers(1, 50), st.integers(0, 200))
 def test_a_body_is_taken_whole_however_it_arrives(data, at_once, memory_bytes):
-    with spooled(Trickle(data, at_once), len(data), memory_bytes=memory_bytes, limit_bytes=300, directory=None) as body:
+    with spooled(Trickle(data, at_once), len(data), memory_bytes=memory_bytes, directory=None) as body:
         assert (body.sha256, body.md5) == (hashlib.sha256(data).digest(), hashlib.md5(data).digest())
         assert body.size_bytes == len(data)
         assert (body.data is None) is (len(data) > memory_bytes)
@@ -32,7 +32,7 @@ def test_a_body_is_taken_whole_however_it_arrives(data, at_once, memory_bytes):
 
 
 def test_a_large_body_lies_in_the_directory_until_the_block_ends(tmp_path):
-    with spooled(BytesIO(b"x" * 100), 100, memory_bytes=10, limit_bytes=100, directory=tmp_path / "new") as body:
+    with spooled(BytesIO(b"x" * 100), 100, memory_bytes=10, directory=tmp_path / "new") as body:
         assert body.path is not None
         assert body.path.parent == tmp_path / "new"
         assert body.path.read_bytes() == b"x" * 100
@@ -41,7 +41,7 @@ def test_a_large_body_lies_in_the_directory_until_the_block_ends(tmp_path):
 
 
 def test_a_file_that_was_moved_away_is_not_missed(tmp_path):
-    with spooled(BytesIO(b"x" * 100), 100, memory_bytes=10, limit_bytes=100, directory=tmp_path) as body:
+    with spooled(BytesIO(b"x" * 100), 100, memory_bytes=10, directory=tmp_path) as body:
         body.path.rename(tmp_path / "kept")
 
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
@@ -51,7 +51,7 @@ def test_a_file_that_was_moved_away_is_not_missed(tmp_path):
 def test_a_body_that_breaks_off_leaves_no_file(tmp_path, size):
     with (
         pytest.raises(IncompleteBody),
-        spooled(BytesIO(b"x" * size), size + 1, memory_bytes=10, limit_bytes=1000, directory=tmp_path),
+        spooled(BytesIO(b"x" * size), size + 1, memory_bytes=10, directory=tmp_path),
     ):
         pytest.fail("the block must not run")
 
@@ -61,7 +61,7 @@ def test_a_body_that_breaks_off_leaves_no_file(tmp_path, size):
 def test_a_failure_in_the_block_leaves_no_file(tmp_path):
     with (
         pytest.raises(RuntimeError),
-        spooled(BytesIO(b"x" * 100), 100, memory_bytes=10, limit_bytes=1000, directory=tmp_path),
+        spooled(BytesIO(b"x" * 100), 100, memory_bytes=10, directory=tmp_path),
     ):
         raise RuntimeError
 
@@ -71,19 +71,9 @@ def test_a_failure_in_the_block_leaves_no_file(tmp_path):
 def test_no_more_is_read_than_was_announced():
     stream = BytesIO(b"onetwo")
 
-    with spooled(stream, 3, memory_bytes=10, limit_bytes=10, directory=None) as body:
+    with spooled(stream, 3, memory_bytes=10, directory=None) as body:
         assert body.data == b"one"
     assert stream.read() == b"two"
-
-
-def test_too_large_a_body_is_refused_unread():
-    stream = BytesIO(b"x" * 11)
-
-    with pytest.raises(TooLarge) as refusal, spooled(stream, 11, memory_bytes=10, limit_bytes=10, directory=None):
-        pytest.fail("the block must not run")
-
-    assert refusal.value.fields == {"limit": 10}
-    assert stream.tell() == 0
 
 
 def test_reading_nothing_asks_for_nothing():

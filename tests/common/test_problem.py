@@ -13,10 +13,11 @@ from django.db.utils import IntegrityError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions as drf_errors
 from rest_framework import serializers
+from structlog.testing import capture_logs
 
 from apps.common import errors
 from apps.common.forms import Form
-from apps.common.problem import as_domain_error, failure_response, problem_response
+from apps.common.problem import as_domain_error, failure_response, problem_response, refusal_of
 
 
 def all_errors(kind=errors.DomainError):
@@ -75,6 +76,27 @@ def test_the_request_id_is_in_other_answers(rf):
 def test_the_instance_is_a_short_uri_or_absent(rf):
     assert body_of(errors.BadJson(), rf, "/a b/\u00e9?token=secret")["instance"] == "/a%20b/%C3%A9"
     assert "instance" not in body_of(errors.BadJson(), rf, "/" + "a" * 300)
+
+
+class Damaged(errors.DomainError):
+    code, status, title = "damaged", 502, "Damaged"
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (Damaged("below/a/private/path"), [("request_refused", "warning", "damaged")]),
+        (psycopg.OperationalError("gone"), [("request_refused", "warning", "unavailable")]),
+        (errors.StorageFull(), []),
+        (errors.NotFound(), []),
+    ],
+)
+def test_damage_and_services_that_are_away_are_warned_of_without_a_path(failure, told):
+    with capture_logs() as logs:
+        refusal_of(failure)
+
+    assert [(event["event"], event["log_level"], event["code"]) for event in logs] == told
+    assert "private" not in str(logs)
 
 
 def test_headers_of_an_error_go_on_the_answer(rf):

@@ -20,7 +20,6 @@ import psycopg
 import redis
 
 from memoryhub.embedded.binaries import PG_BINDIR_VARIABLE, find_postgres
-from memoryhub.embedded.layout import Layout
 from memoryhub.embedded.running import environment_of
 from tests import services
 from tests.live import LiveHub
@@ -152,13 +151,15 @@ def bearer(token: str) -> dict[str, str]:
 def _push_files(visitor: Visitor, canaries: Canaries) -> None:
     query = f"access_token={canaries.fresh('query')}"
     small, large = canaries.fresh("small file").encode(), canaries.fresh("large file").encode()
-    visitor.call("PUT", f"{API}/files/small.md?{query}", 201, body=small, If_None_Match="*")
-    visitor.call("PUT", f"{API}/files/large.md?{query}", 201, body=large * REPEATED, If_None_Match="*")
-    visitor.call("PUT", f"{API}/files/small.md?{query}", 412, body=small, If_None_Match="*")
+    visitor.call("PUT", f"{API}/files/small.md?{query}", 422, body=small, If_None_Match="*")
+    visitor.call("PUT", f"{API}/files/small.md", 201, body=small, If_None_Match="*")
+    visitor.call("PUT", f"{API}/files/large.md", 201, body=large * REPEATED, If_None_Match="*")
+    visitor.call("PUT", f"{API}/files/small.md", 412, body=small, If_None_Match="*")
     visitor.call(
         "PUT", f"{API}/files/bad.md", 400, body=large, If_None_Match="*", Content_MD5="AAAAAAAAAAAAAAAAAAAAAA=="
     )
-    visitor.call("GET", f"{API}/files/missing.md?{query}", 404)
+    visitor.call("GET", f"{API}/files/missing.md?{query}", 422)
+    visitor.call("GET", f"{API}/index?prefix={canaries.secrets['query']}", 200)
     visitor.call("GET", f"{API}/changes?since={canaries.secrets['query']}", 400)
     visitor.call("POST", f"{API}/files:put", 400, body=small, Content_Type="application/vnd.memoryhub.frames")
 
@@ -183,7 +184,7 @@ def _push_tokens(visitor: Visitor, canaries: Canaries) -> None:
     canaries.secrets["second token"] = text = issued["token"]
     visitor.call("GET", INDEX, 200, credentials=bearer(text))
     visitor.call("PUT", f"{API}/files/no.md", 403, body=b"", credentials=bearer(text), If_None_Match="*")
-    visitor.call("GET", f"{API}/index?token={text}", 200)
+    visitor.call("GET", f"{API}/index?token={text}", 422)
     visitor.call("DELETE", f"{API}/tokens/{issued['id']}", 204)
     canaries.secrets["mistyped token"] = mistyped = text[:-1] + ("1" if text[-1] == "0" else "0")
     visitor.call("GET", INDEX, 401, credentials=bearer(mistyped))
@@ -302,7 +303,7 @@ def collect(hub: LiveHub, canaries: Canaries) -> None:
 
 def own_services(hub: LiveHub) -> dict[str, str]:
     """The environment of the hub's processes, with the addresses of its servers."""
-    return environment_of(Layout(hub.data), hub.environment, Path.cwd())
+    return environment_of(hub.data, hub.environment, Path.cwd())
 
 
 def files_below(directory: Path) -> bytes:

@@ -1,6 +1,7 @@
 """The description of the API is whole, and the API answers as it says."""
 
 import re
+from dataclasses import replace
 
 import httpx
 import jsonschema
@@ -9,7 +10,7 @@ from django.urls import resolve
 
 from apps.files.frames import MEDIA_TYPE as FRAMES
 from apps.files.frames import parse_frames
-from tests.contracts.house import House, documented_answers, documented_request
+from tests.contracts.house import House, documented_answers, documented_request, nothing_changes
 from tests.contracts.likeness import differences
 from tests.contracts.openapi import JSON, Exchange, Operation, as_bytes, description, named, operations, routes
 from tests.contracts.situations import SITUATIONS
@@ -29,6 +30,55 @@ def test_every_route_of_the_native_api_is_described():
     found = {(resolve(documented_path(each)).func.view_class.__name__, each.method) for each in operations()}
 
     assert found == routed
+
+
+@pytest.mark.parametrize("operation", operations(), ids=named)
+def test_query_parameters_that_are_described_are_those_that_the_view_declares(operation: Operation):
+    view = resolve(documented_path(operation)).func.view_class
+    declared_for = "GET" if operation.method == "HEAD" else operation.method
+
+    described = {each["name"] for each in operation.parameters if each["in"] == "query"}
+
+    assert view.query_parameters.get(declared_for, frozenset()) == described
+
+
+def test_no_view_declares_query_parameters_for_a_method_that_it_does_not_take():
+    left_over = {
+        (route.view.__name__, method)
+        for route in routes("api/v1/")
+        for method in route.view.query_parameters.keys() - route.methods()
+    }
+
+    assert left_over == set()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("operation", operations(), ids=named)
+def test_unknown_query_parameter_is_refused_by_every_operation_and_changes_nothing(operation: Operation):
+    house = House.prepared(operation)
+    request = documented_request(operation)
+    joint = "&" if "?" in request.url else "?"
+    # Once before, so that the token has been used.
+    house.send(Exchange("GET", "/api/v1/me"))
+
+    with nothing_changes():
+        answer = house.send(replace(request, url=f"{request.url}{joint}verson=1"))
+
+    assert answer.status_code == 422
+    if operation.method != "HEAD":
+        assert [(each["field"], each["code"]) for each in answer.json()["errors"]] == [("verson", "unknown_parameter")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("operation", operations(), ids=named)
+def test_unknown_query_parameter_is_not_looked_at_before_the_token(operation: Operation):
+    house = House.prepared(operation)
+    request = documented_request(operation)
+    joint = "&" if "?" in request.url else "?"
+
+    answer = house.send(replace(request, url=f"{request.url}{joint}verson=1"), token="mh_unknown")
+
+    assert answer.status_code == 401
 
 
 def documented_path(operation: Operation) -> str:

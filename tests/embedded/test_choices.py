@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from memoryhub.embedded.choices import hub_environment, kept_secret, read_choices
+from memoryhub.embedded.choices import chosen_layout, hub_environment, kept_secret, read_choices
 from memoryhub.embedded.errors import HubError
 from memoryhub.embedded.layout import Layout
 from memoryhub.settings.env import read
@@ -68,6 +68,25 @@ def test_a_wrong_dialect_stops_up_before_anything_is_made(
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "expected"),
+    [
+        (Path("/option"), {"MEMORYHUB_DATA": "/environment"}, "/option"),
+        (None, {"MEMORYHUB_DATA": "/environment"}, "/environment"),
+        (None, {}, "/file"),
+        (None, {"MEMORYHUB_ENV_FILE": "none", "XDG_DATA_HOME": "/xdg"}, "/xdg/memoryhub"),
+    ],
+)
+def test_the_data_directory_is_the_options_the_environments_the_files_or_the_usual_one(
+    tmp_path: Path, option: Path | None, environment: dict[str, str], expected: str
+) -> None:
+    (tmp_path / ".env").write_text("MEMORYHUB_DATA=/file\n")
+
+    layout = chosen_layout(option, read_choices(environment, tmp_path), environment)
+
+    assert str(layout.data) == expected
 
 
 def test_keys_are_made_once_and_fit_the_settings(layout: Layout, tmp_path: Path) -> None:

@@ -155,6 +155,63 @@ def test_status_tells_how_its_work_goes(hub: LiveHub) -> None:
     assert [line.split()[0] for line in people if line.startswith("jobs.clean")] == ["jobs.clean"]
 
 
+def test_status_asks_the_services_where_no_hub_runs_on_the_data_directory(hub: LiveHub, tmp_path: Path) -> None:
+    environment = {**hub.environment, "MEMORYHUB_BLOB_DIR": str(hub.data / "blobs")}
+
+    people = services.run_hub_command(["status", "--data", str(tmp_path / "none")], environment)
+    told = services.run_hub_command(["status", "--json", "--data", str(tmp_path / "none")], environment)
+
+    facts = json.loads(told.stdout)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert (facts["ready"], facts["url"], facts["pid"], facts["database"]) == (True, None, None, "DATABASE_URL")
+    assert facts["storage"] == {"kind": "directory", "conditional_writes": None}
+    assert set(facts["jobs"]) == {"queued", "due", "running", "failed", "stuck"}
+    assert [line for line in people.stdout.splitlines() if line.startswith(("url", "pid", "pg"))] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_makes_no_directory_for_bytes_that_lie_on_another_machine(hub: LiveHub, tmp_path: Path) -> None:
+    told = services.run_hub_command(["status", "--json", "--data", str(tmp_path / "none")], hub.environment)
+
+    assert (told.returncode, json.loads(told.stdout)["storage"]) == (0, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_on_a_hub_of_another_database_asks_for_its_address(hub: LiveHub) -> None:
+    without = {name: value for name, value in hub.environment.items() if name != "DATABASE_URL"}
+
+    refused = services.run_hub_command(["workspace", "list", "--data", str(hub.data)], without)
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        f"The hub on {hub.data} uses the database that DATABASE_URL named when it was started: "
+        "set DATABASE_URL here too.\n"
+    )
+
+
+@pytest.mark.parametrize("command", [["up"], ["status"], ["workspace", "list"]])
+def test_an_empty_data_option_is_refused(command: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "memoryhub", *command, "--data", ""],
+        env={**os.environ, "PYTHONPATH": str(services.ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "--data is empty: name a directory, or leave the option out.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_that_of_the_running_hub(hub: LiveHub) -> None:
+    told = services.run_hub_command(["--version"], hub.environment)
+
+    assert (told.returncode, told.stdout) == (0, json.loads(hub.command("status", "--json").stdout)["version"] + "\n")
+
+
 def test_jobs_of_the_hub_are_listed(hub: LiveHub) -> None:
     wait_until(lambda: "jobs.clean" in kinds_that_succeeded(hub))
 

@@ -1,5 +1,6 @@
 """Preparing a database, as the step of a start does it."""
 
+import json
 import os
 import uuid
 
@@ -17,8 +18,9 @@ def database(service_addresses: dict[str, str]) -> str:
     return services.create_database(service_addresses, f"first_{uuid.uuid4().hex[:12]}")
 
 
-def prepare(database: str) -> dict[str, object]:
+def prepare(database: str, **settings: str) -> dict[str, object]:
     environment = {**os.environ, "DATABASE_URL": database, "PYTHONPATH": str(services.ROOT), "LOG_LEVEL": "ERROR"}
+    environment |= settings
     return Step("memoryhub.embedded.firststart", environment=environment, waits=True).result()
 
 
@@ -77,3 +79,37 @@ def test_a_database_of_a_newer_hub_is_refused(database: str) -> None:
 def test_a_database_that_does_not_answer_is_a_sentence(database: str) -> None:
     with pytest.raises(HubError, match="The database cannot be used: "):
         prepare(database.replace("@/first_", "@/missing_"))
+
+
+def test_a_redis_that_does_not_answer_is_a_sentence_without_its_password_and_nothing_is_made(database: str) -> None:
+    address = f"redis://user:s3cret-word@127.0.0.1:{services.free_port()}/0"
+
+    with pytest.raises(HubError, match=r"^The Redis that REDIS_URL names cannot be used: .*refused") as refusal:
+        prepare(database, REDIS_URL=address)
+
+    assert "s3cret-word" not in str(refusal.value)
+    assert tables(database) == set()
+
+
+def test_settings_that_name_no_workspace_are_told_and_logged(database: str, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = {
+        "ROOT_DIALECT": "memory-proxy:notes",
+        "DIALECT_HOSTS": "a.example=memory-proxy:default",
+        "API_KEY": "a-static-token-of-it",
+        "API_KEY_WORKSPACE": "team",
+        "LOG_LEVEL": "WARNING",
+        "LOG_FORMAT": "json",
+    }
+
+    made = prepare(database, **settings)
+
+    events = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "workspace_absent" in line]
+    assert made["warnings"] == [
+        f"{setting} names the workspace {slug}, which does not exist: it opens nothing until "
+        f"`memoryhub workspace create {slug}` makes it."
+        for setting, slug in (("ROOT_DIALECT", "notes"), ("API_KEY_WORKSPACE", "team"))
+    ]
+    assert [(event["setting"], event["slug"]) for event in events] == [
+        ("ROOT_DIALECT", "notes"),
+        ("API_KEY_WORKSPACE", "team"),
+    ]

@@ -19,22 +19,24 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    "option, environment, expected",
+    "option, named, environment, expected",
     [
-        (Path("/srv/hub"), {"MEMORYHUB_DATA": "/other"}, "/srv/hub"),
-        (None, {"MEMORYHUB_DATA": "/other", "XDG_DATA_HOME": "/xdg"}, "/other"),
-        (None, {"XDG_DATA_HOME": "/xdg"}, "/xdg/memoryhub"),
-        (Path("relative"), {}, str(Path.cwd() / "relative")),
+        (Path("/srv/hub"), "/other", {}, "/srv/hub"),
+        (None, "/other", {"XDG_DATA_HOME": "/xdg"}, "/other"),
+        (None, "", {"XDG_DATA_HOME": "/xdg"}, "/xdg/memoryhub"),
+        (Path("relative"), "", {}, str(Path.cwd() / "relative")),
     ],
 )
-def test_the_option_wins_over_the_environment(option: Path | None, environment: dict[str, str], expected: str) -> None:
-    assert str(data_directory(option, environment)) == expected
+def test_the_option_wins_over_the_setting(
+    option: Path | None, named: str, environment: dict[str, str], expected: str
+) -> None:
+    assert str(data_directory(option, named, environment)) == expected
 
 
 def test_without_any_word_the_data_lies_in_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
 
-    assert str(data_directory(None, {})) == "/home/somebody/.local/share/memoryhub"
+    assert str(data_directory(None, "", {})) == "/home/somebody/.local/share/memoryhub"
 
 
 def test_a_new_data_directory_keeps_its_secrets_to_its_owner(tmp_path: Path) -> None:

@@ -103,6 +103,67 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(api: Api, settings: 
     assert taken.status_code == 201
 
 
+def test_a_file_over_the_limit_is_refused_in_a_batch_too(api: Api, settings: Any) -> None:
+    settings.MEMORYHUB_MAX_FILE_BYTES = 1000
+
+    answer = api.put_many(({"path": "a", "if_version": 0}, b"x" * 1001), ({"path": "b", "if_version": 0}, b"x" * 1000))
+
+    items = answer.json()["items"]
+    assert [(item["path"], item["status"]) for item in items] == [("a", 413), ("b", 201)]
+    assert (items[0]["code"], items[0]["limit"]) == ("too_large", 1000)
+
+
+def test_the_end_of_a_file_is_not_taken_for_the_whole(live_and_gone: Api) -> None:
+    with nothing_changes():
+        answer = live_and_gone.put("live", b"x", If_Match="*", Content_Range="bytes 4-4/5")
+
+    assert problem(answer) == (422, "invalid")
+    assert answer.json()["errors"][0]["field"] == "Content-Range"
+
+
+def test_a_refused_item_repeats_no_more_than_the_beginning_of_its_path(live_and_gone: Api) -> None:
+    path = "/".join("x" * 100 for _ in range(5))
+
+    written = live_and_gone.put_many(({"path": path, "if_version": 7}, b"x"))
+    ((read, _body),) = live_and_gone.get_many({"path": path})
+
+    assert written.json()["items"][0]["status"] == 412
+    assert written.json()["items"][0]["path"] == read["path"] == path[:199] + "\u2026"
+
+
+@pytest.mark.parametrize(
+    ("operation", "second", "code"),
+    [
+        ("copy", {"source": "none", "target": "b"}, (404, "not_found")),
+        ("move", {"source": "none", "target": "b"}, (404, "not_found")),
+        ("revert", {"path": "none", "version": 1, "if_version": "any"}, (404, "not_found")),
+        ("copy", {"source": "live", "target": "b", "if_version": 9}, (412, "precondition_failed")),
+    ],
+)
+def test_of_many_items_the_refused_one_is_named(
+    live_and_gone: Api, operation: str, second: dict[str, Any], code: tuple[int, str]
+) -> None:
+    first = {"source": "live", "target": "a"} if "source" in second else {"path": "live", "version": 1, "if_version": 1}
+
+    with nothing_changes():
+        answer = live_and_gone.post(f"files:{operation}", {"items": [first, second]})
+
+    assert problem(answer) == code
+    assert answer.json()["path"] == ("b" if code[0] == 412 else "none")
+
+
+@pytest.mark.parametrize("operation", ["copy", "move", "revert", "get"])
+def test_of_many_items_the_unreadable_one_is_counted(live_and_gone: Api, operation: str) -> None:
+    readable = {"path": "live"} if operation == "get" else {"path": "live", "version": 1, "if_version": 1}
+    if operation in ("copy", "move"):
+        readable = {"source": "live", "target": "a"}
+
+    answer = live_and_gone.post(f"files:{operation}", {"items": [readable, readable | dict.fromkeys(readable, "..")]})
+
+    assert problem(answer) == (400, "bad_path")
+    assert answer.json()["item"] == 1
+
+
 @pytest.mark.parametrize(
     ("path", "type", "limit"),
     [("files:put", MEDIA_TYPE, 32 * 1024 * 1024), ("files:get", "application/json", 2 * 1024 * 1024)],

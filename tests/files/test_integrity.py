@@ -221,3 +221,14 @@ def test_only_the_first_hundred_findings_are_told(api: Api) -> None:
     report = check(read_data=False)
 
     assert (report.damage_count, len(report.damage)) == (150, 100)
+
+
+def test_damage_names_its_workspace_and_some_of_its_paths(api: Api) -> None:
+    for number in range(4):
+        api.put(f"{number}.bin", b"x" * 100_000)
+    object_file().unlink()
+
+    (finding,) = check(read_data=False).damage
+
+    assert finding.workspace == api.workspace.slug
+    assert finding.detail == ("The stored object is gone. 3.bin at version 4, 2.bin at version 3, 1.bin at version 2")

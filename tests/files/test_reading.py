@@ -10,7 +10,8 @@ import pytest
 from django.core.files.storage import storages
 
 from apps.blobs.errors import BlobCorrupt
-from apps.blobs.models import Blob
+from apps.blobs.models import Blob, ObjectIntent
+from apps.files.integrity import check
 from apps.files.models import File
 from tests.files.client import Api, body_of, nothing_changes, problem
 
@@ -258,10 +259,22 @@ def test_a_long_answer_breaks_off_before_damaged_bytes_are_whole(api: Api) -> No
     assert data.startswith(sent)
 
 
-def test_another_copy_of_damaged_bytes_does_not_hide_them(damaged: Api) -> None:
-    """The row of a known blob keeps its object; fsck tells the operator."""
-    remove()
+@pytest.mark.parametrize("damage", [remove, truncate, alter])
+def test_sending_damaged_bytes_once_more_brings_them_back(damaged: Api, damage: Any) -> None:
+    damage()
+
+    answer = damaged.put("g", b"a" * 100_000)
+
+    assert answer.status_code == 201
+    assert body_of(damaged.get("files/g")) == body_of(damaged.get("files/f")) == b"a" * 100_000
+    assert Blob.objects.count() == 1
+    assert ObjectIntent.objects.count() == 0
+    assert check(read_data=True).damage == []
+
+
+def test_sending_sound_bytes_once_more_stores_nothing(damaged: Api) -> None:
+    keys = damaged.object_keys()
 
     damaged.put("g", b"a" * 100_000)
 
-    assert problem(damaged.get("files/g")) == (502, "blob_corrupt")
+    assert damaged.object_keys() == keys

@@ -20,8 +20,8 @@ def ago(**delta: float) -> datetime:
     return datetime.now(UTC) - timedelta(**delta)
 
 
-def found() -> list[tuple[str, int, str]]:
-    return [(finding.check, finding.workspace_id, finding.what) for finding in check(read_data=False).damage]
+def found() -> list[tuple[str, str, str]]:
+    return [(finding.check, finding.workspace, finding.what) for finding in check(read_data=False).damage]
 
 
 def test_jobs_that_wait_or_run_without_anybody_are_stuck() -> None:
@@ -33,8 +33,8 @@ def test_jobs_that_wait_or_run_without_anybody_are_stuck() -> None:
     enqueue("files.retain", "later", run_at=ago(hours=-1))
 
     assert found() == [
-        ("jobs_are_not_stuck", workspace.pk, "files.collect"),
-        ("jobs_are_not_stuck", 0, "files.retain"),
+        ("jobs_are_not_stuck", workspace.slug, "files.collect"),
+        ("jobs_are_not_stuck", "", "files.retain"),
     ]
     assert check(read_data=False).damage[1].detail == f"queued, {Job.objects.get(subject='overdue').public_id}"
 
@@ -53,7 +53,7 @@ def test_an_orphan_that_no_sweep_took_is_stuck() -> None:
         ObjectIntent.objects.create(object_key=key)
         ObjectIntent.objects.filter(object_key=key).update(created_at=ago(hours=hours))
 
-    assert found() == [("orphans_are_swept", 0, "stuck")]
+    assert found() == [("orphans_are_swept", "", "stuck")]
 
 
 def test_a_checkpoint_ahead_of_its_sequence_is_found() -> None:
@@ -63,4 +63,4 @@ def test_a_checkpoint_ahead_of_its_sequence_is_found() -> None:
     FeedCheckpoint.objects.create(workspace=workspace, consumer="ahead", sequence=5)
     FeedCheckpoint.objects.create(workspace=other, consumer="new", sequence=0)
 
-    assert found() == [("checkpoints_are_not_ahead", workspace.pk, "ahead")]
+    assert found() == [("checkpoints_are_not_ahead", workspace.slug, "ahead")]

@@ -9,6 +9,7 @@ from django.test import override_settings
 
 from apps.jobs.models import Tick
 from apps.operations import checks, probes
+from apps.workspaces.models import Workspace
 from tests.conftest import Bucket
 from tests.factories import make_workspace
 from tests.operations.stores import bucket_storage
@@ -59,13 +60,37 @@ def test_a_storage_that_takes_no_write_is_an_error(tmp_path: Path) -> None:
         assert ids(checks.check_storage(None)) == ["memoryhub.E003"]
 
 
+NAMING_WORKSPACES: list[tuple[str, dict[str, object]]] = [
+    ("API_KEY_WORKSPACE", {"API_KEY": "a-static-token-of-it", "API_KEY_WORKSPACE": "team"}),
+    ("ROOT_DIALECT", {"ROOT_DIALECT": "memory-proxy:team"}),
+    ("DIALECT_HOSTS", {"DIALECT_HOSTS": ("a.example=memory-proxy:team", "b.example=memory-proxy:team")}),
+]
+
+
 @pytest.mark.django_db
-def test_a_static_token_wants_its_workspace() -> None:
+@pytest.mark.parametrize(("setting", "values"), NAMING_WORKSPACES)
+def test_a_setting_that_names_a_workspace_wants_it(setting: str, values: dict[str, object]) -> None:
+    with override_settings(**values):
+        absent = checks.check_workspaces(None, ["default"])
+        workspace = make_workspace("team")
+        present = checks.check_workspaces(None, ["default"])
+        Workspace.objects.filter(pk=workspace.pk).update(archived_at=datetime.now(UTC))
+        archived = checks.check_workspaces(None, ["default"])
+
+    assert ids(absent) == ids(archived) == ["memoryhub.W004"]
+    assert absent[0].msg == (
+        f"{setting} names the workspace team, which does not exist: it opens nothing until "
+        "`memoryhub workspace create team` makes it."
+    )
+    assert present == []
+
+
+@pytest.mark.django_db
+def test_a_workspace_that_no_setting_leads_to_is_not_missed() -> None:
+    with override_settings(API_KEY="", API_KEY_WORKSPACE="team"):
+        assert checks.check_workspaces(None, ["default"]) == []
     with override_settings(API_KEY="a-static-token-of-it", API_KEY_WORKSPACE="team"):
-        assert ids(checks.check_api_key(None, ["default"])) == ["memoryhub.W004"]
-        make_workspace("team")
-        assert ids(checks.check_api_key(None, ["default"])) == []
-    assert ids(checks.check_api_key(None, ["default"])) == []
+        assert checks.check_workspaces(None) == []
 
 
 @pytest.mark.django_db

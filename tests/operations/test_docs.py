@@ -1,7 +1,13 @@
+import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from django.test import Client
+
+from tests.services import ROOT
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/api/docs"])
@@ -34,3 +40,18 @@ def test_the_home_page_is_the_console(client: Client) -> None:
     answer = client.get("/")
 
     assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_the_description_names_the_public_address() -> None:
+    program = (
+        "import memoryhub.wsgi, json\n"
+        "from apps.operations.api.views import _schema\n"
+        "print(json.dumps(json.loads(_schema()[0]).get('servers')))"
+    )
+    environment = {**os.environ, "MEMORYHUB_PUBLIC_URL": "https://hub.example.org/base/"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert json.loads(done.stdout) == [{"url": "https://hub.example.org/base"}]

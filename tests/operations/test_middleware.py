@@ -21,7 +21,7 @@ def test_each_request_leaves_one_event_with_its_route_and_workspace(client: Clie
     [event] = finished(logs)
     assert event["method"] == "GET"
     assert str(event["route"]).startswith("api/v1/workspaces/<str:slug>/")
-    assert (event["status"], event["workspace"]) == (404, "team")
+    assert (event["status"], event["workspace"]) == (422, "team")
     assert isinstance(event["ms"], float)
     assert "private" not in str(logs)
     assert token not in str(logs)
@@ -64,6 +64,16 @@ def test_answers_have_a_length(client: Client) -> None:
     answer = client.get("/health")
 
     assert answer["Content-Length"] == str(len(answer.content))
+
+
+def test_an_answer_without_a_body_announces_none(client: Client) -> None:
+    owner = make_token(make_workspace("team"), "workspace:admin")
+
+    answer = client.delete("/api/v1/workspaces/team?confirm=team", headers=bearer(owner))
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not answer.has_header("Content-Type")
+    assert not answer.has_header("Content-Length")
 
 
 def test_api_calls_open_no_session_and_set_no_cookie(client: Client) -> None:

@@ -103,3 +103,8 @@ def test_a_bucket_is_used_by_the_documented_names(s3_server: Bucket, tmp_path: P
 def test_the_public_address_is_a_trusted_origin() -> None:
     assert backends.origins("https://hub.example.org:8443/base") == ["https://hub.example.org:8443"]
     assert backends.origins("") == []
+
+
+def test_the_public_address_is_the_server_that_the_api_describes() -> None:
+    assert backends.servers("https://hub.example.org/base") == [{"url": "https://hub.example.org/base"}]
+    assert backends.servers("") == []

@@ -98,6 +98,27 @@ REFUSED = {
         {"MEMORYHUB_LOCK_TIMEOUT_S": "-1"},
         "MEMORYHUB_LOCK_TIMEOUT_S must be a number of seconds such as 30 or 0.5.",
     ),
+    "inline files too large for a row": (
+        {"MEMORYHUB_BLOB_INLINE_MAX": "10GiB"},
+        "MEMORYHUB_BLOB_INLINE_MAX must be at most 1MiB.",
+    ),
+    "no time for a request": (
+        {"MEMORYHUB_REQUEST_TIMEOUT_S": "0"},
+        "MEMORYHUB_REQUEST_TIMEOUT_S must be between 1 and 86400.",
+    ),
+    "no time for the storage": (
+        {"MEMORYHUB_STORAGE_TIMEOUT_S": "0.5"},
+        "MEMORYHUB_STORAGE_TIMEOUT_S must be between 1 and 3600.",
+    ),
+    "no files": ({"MEMORYHUB_MAX_FILE_BYTES": "0"}, "MEMORYHUB_MAX_FILE_BYTES must be between 1KiB and 5TiB."),
+    "more milliseconds than PostgreSQL counts": (
+        {"MEMORYHUB_STATEMENT_TIMEOUT_S": "999999999"},
+        "MEMORYHUB_STATEMENT_TIMEOUT_S must be at most 86400.",
+    ),
+    "seconds that round to no limit": (
+        {"MEMORYHUB_LOCK_TIMEOUT_S": "0.0001"},
+        "MEMORYHUB_LOCK_TIMEOUT_S must be 0 for no limit, or 0.1 seconds or more.",
+    ),
     "rate": (
         {"MEMORYHUB_RATE_LIMIT_LOGIN": "10"},
         "MEMORYHUB_RATE_LIMIT_LOGIN must be a rate such as 300/m (s, m or h), or off.",
@@ -133,6 +154,26 @@ REFUSED = {
         "API_KEY must be a text that does not begin with mh_ or mhp_, which mark the hub's own tokens.",
     ),
 }
+
+
+def test_the_bounds_themselves_are_taken(tmp_path: Path) -> None:
+    values = read(
+        {
+            "MEMORYHUB_BLOB_INLINE_MAX": "1MiB",
+            "MEMORYHUB_REQUEST_TIMEOUT_S": "1",
+            "MEMORYHUB_STATEMENT_TIMEOUT_S": "0",
+            "MEMORYHUB_LOCK_TIMEOUT_S": "0.1",
+            "MEMORYHUB_MAX_FILE_BYTES": "5TiB",
+            "MEMORYHUB_ENV_FILE": "none",
+        },
+        tmp_path,
+    )
+
+    assert values["MEMORYHUB_BLOB_INLINE_MAX"] == 2**20
+    assert values["MEMORYHUB_REQUEST_TIMEOUT_S"] == 1.0
+    assert values["MEMORYHUB_STATEMENT_TIMEOUT_S"] == 0.0
+    assert values["MEMORYHUB_LOCK_TIMEOUT_S"] == 0.1
+    assert values["MEMORYHUB_MAX_FILE_BYTES"] == 5 * 2**40
 
 
 @pytest.mark.parametrize("case", REFUSED)

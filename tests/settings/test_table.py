@@ -1,4 +1,4 @@
-from memoryhub.settings.generate import files
+from memoryhub.settings.generate import configuration_page, env_example, files
 from memoryhub.settings.table import BY_NAME, GROUPS, SETTINGS
 
 
@@ -15,8 +15,13 @@ def test_names_are_unique_and_groups_exist() -> None:
 def test_every_default_is_a_value_of_its_kind() -> None:
     for setting in SETTINGS:
         if setting.default:
-            setting.kind.parse(setting.default)
+            assert setting.allows(setting.kind.parse(setting.default)), setting.name
 
 
 def test_no_secret_has_a_default() -> None:
     assert [setting.name for setting in SETTINGS if setting.secret and setting.default] == []
+
+
+def test_bounds_are_told_in_both_documents() -> None:
+    assert "| `MEMORYHUB_REQUEST_TIMEOUT_S` | seconds, between 1 and 86400 | `300` |" in configuration_page()
+    assert "# Files up to this size travel inside their database row. (at most 1MiB)\n" in env_example()

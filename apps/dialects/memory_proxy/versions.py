@@ -43,6 +43,12 @@ def required_version(header: str | None) -> int:
     return version
 
 
+def refuse_version(header: str | None) -> None:
+    """Seed wire, which has no versions: a condition that cannot be judged must not be dropped. Raises `Invalid`."""
+    if header is not None:
+        raise _refused("not_of_this_wire", "Versions belong to /{namespace}/blob/{path}", header)
+
+
 def put_condition(expected: int) -> Condition:
     """0: nothing was ever stored there; otherwise the stored state, which may be a tombstone, has this version."""
     return _at(expected) if expected else NEVER

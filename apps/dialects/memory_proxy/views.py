@@ -28,6 +28,7 @@ class ProxyView(LeanWorkspaceView):
     """What both wires share. Not in the OpenAPI description, whose paths cannot hold two parts with slashes."""
 
     schema = None
+    query_parameters = None
     required_scope = {"GET": "files:read", "PUT": "files:write", "DELETE": "files:write"}
 
     def refused(self, failure: Exception, request: HttpRequest) -> HttpResponseBase:
@@ -90,6 +91,7 @@ class SeedBlobView(ProxyView):
 
     def put(self, request: HttpRequest, path: str) -> HttpResponse:
         target = self.new_path(file_path(path))
+        versions.refuse_version(request.META.get("HTTP_IF_MATCH_VERSION"))
         expected = request.META.get("HTTP_CONTENT_MD5")
         content_type = content_type_of(request.META.get("CONTENT_TYPE"))
         with spooled_body(request) as body:
@@ -100,6 +102,7 @@ class SeedBlobView(ProxyView):
 
     def delete(self, request: HttpRequest, path: str) -> HttpResponse:
         target = file_path(path)
+        versions.refuse_version(request.META.get("HTTP_IF_MATCH_VERSION"))
         expected = checksums.unquoted(request.META.get("HTTP_IF_MATCH"))
         change = self.apply(ChangeItem(target, checksums.delete_condition(expected)))
         refusals.require_delete_of_md5(change, target, expected)

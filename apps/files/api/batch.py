@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -28,25 +28,27 @@ from apps.common.errors import (
 from apps.common.times import rfc3339
 from apps.files import actions, queries
 from apps.files.api import schemas
-from apps.files.api.blob import message_parameter
+from apps.files.api.blob import MESSAGE, message_parameter
 from apps.files.api.bodies import check_encoding
 from apps.files.api.shapes import change_json, change_status, item_json
 from apps.files.changes import Change, ChangeItem
-from apps.files.errors import BadPath, NotApplied
+from apps.files.errors import NotApplied
 from apps.files.frames import END, MEDIA_TYPE, frame, parse_frames
 from apps.files.holds import purge_path
 from apps.files.paths import check_portable, checked_path
-from apps.files.receiving import content_length, content_type_of
+from apps.files.receiving import content_length, content_type_of, too_large
 from apps.workspaces.views import LeanWorkspaceView
 
 MAX_ITEMS = 1000
 MAX_BYTES = 32 * 1024 * 1024
 MAX_JSON_BYTES = 2 * 1024 * 1024
+T = TypeVar("T")
 _HEADER_KEYS = frozenset({"path", "op", "if_version", "content_type", "size_bytes", "sha256", "from_sha256"})
 
 
 class PutManyView(LeanWorkspaceView):
     required_scope = {"POST": "files:write"}
+    query_parameters = {"POST": MESSAGE | {"mode"}}
 
     @extend_schema(**schemas.PUT_MANY)
     @idempotent
@@ -111,7 +113,8 @@ class GetManyView(LeanWorkspaceView):
     @extend_schema(**schemas.GET_MANY)
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Read up to 1,000 files, 32 MiB together; what does not fit answers 413 in its frame."""
-        wanted = [(_path_of(item), _number(item, "version")) for item in _items(request, {"path", "version"})]
+        items = _items(request, {"path", "version"})
+        wanted = _each(items, lambda item: (_path_of(item), _number(item, "version")))
         heads = queries.blobs_at(self.workspace.id, [path for path, version in wanted if version is None])
         old = queries.versions_at(
             self.workspace.id, [(path, version) for path, version in wanted if version is not None]
@@ -120,9 +123,9 @@ class GetManyView(LeanWorkspaceView):
         for path, version in wanted:
             row = heads.get(path) if version is None else old.get((path, version))
             if row is None or row.is_deleted:
-                frames.append(frame({"path": path, "status": 404, "code": "not_found"}))
+                frames.append(frame({"path": shown(path), "status": 404, "code": "not_found"}))
             elif row.size_bytes > left:
-                frames.append(frame({"path": path, "status": 413, "code": "too_large"}))
+                frames.append(frame({"path": shown(path), "status": 413, "code": "too_large"}))
             else:
                 left -= row.size_bytes
                 frames.append(_frame_of(path, row))
@@ -132,6 +135,7 @@ class GetManyView(LeanWorkspaceView):
 
 class CopyView(LeanWorkspaceView):
     required_scope = {"POST": "files:write"}
+    query_parameters = {"POST": MESSAGE}
 
     @extend_schema(**schemas.COPY)
     @idempotent
@@ -141,15 +145,7 @@ class CopyView(LeanWorkspaceView):
 
     def _transfer(self, request: HttpRequest, action: Callable[..., list[Change]]) -> HttpResponse:
         items = _items(request, {"source", "target", "if_version", "source_version"})
-        transfers = [
-            actions.Transfer(
-                _path_of(item, "source"),
-                _path_of(item, "target"),
-                _condition_of(item, default=0),
-                _number(item, "source_version"),
-            )
-            for item in items
-        ]
+        transfers = _each(items, _transfer_of)
         _check_distinct(
             [path for transfer in transfers for path in (transfer.source, transfer.target)]
             if action is actions.move_files
@@ -169,16 +165,14 @@ class MoveView(CopyView):
 
 class RevertView(LeanWorkspaceView):
     required_scope = {"POST": "files:write"}
+    query_parameters = {"POST": MESSAGE}
 
     @extend_schema(**schemas.REVERT)
     @idempotent
     def post(self, request: HttpRequest) -> HttpResponse:
         """Write old versions as new ones, all or nothing."""
         items = _items(request, {"path", "version", "if_version"})
-        reverts = [
-            actions.Revert(_path_of(item), _number(item, "version", required=True), _condition_of(item))
-            for item in items
-        ]
+        reverts = _each(items, _revert_of)
         _check_distinct([revert.path for revert in reverts])
         changes = actions.revert_files(
             self.workspace, reverts, actor=self.workspace.actor, message=message_parameter(request)
@@ -207,6 +201,31 @@ class PurgeView(LeanWorkspaceView):
         )
 
 
+def _each(items: list[dict[str, Any]], read: Callable[[dict[str, Any]], T]) -> list[T]:
+    """What the items say, in order. A refusal tells as `item` which one it is about, counted from 0."""
+    answers = []
+    for number, item in enumerate(items):
+        try:
+            answers.append(read(item))
+        except DomainError as error:
+            error.fields["item"] = number
+            raise
+    return answers
+
+
+def _transfer_of(item: dict[str, Any]) -> actions.Transfer:
+    return actions.Transfer(
+        _path_of(item, "source"),
+        _path_of(item, "target"),
+        _condition_of(item, default=0),
+        _number(item, "source_version"),
+    )
+
+
+def _revert_of(item: dict[str, Any]) -> actions.Revert:
+    return actions.Revert(_path_of(item), _number(item, "version", required=True), _condition_of(item))
+
+
 def _change_item(path: str, header: dict[str, Any], body: bytes) -> ChangeItem:
     unknown = header.keys() - _HEADER_KEYS
     if unknown:
@@ -229,6 +248,8 @@ def _content(header: dict[str, Any], body: bytes) -> Content:
         if body:
             raise Invalid.of("from_sha256", "no_body", "Content that is named by from_sha256 has no body.")
         return Content(_digest(known, "from_sha256"))
+    if len(body) > settings.MEMORYHUB_MAX_FILE_BYTES:
+        raise too_large()
     content = Content.of_bytes(body)
     announced = _text(header, "sha256")
     if announced is not None and _digest(announced, "sha256") != content.sha256:
@@ -261,7 +282,7 @@ def _frame_of(path: str, row: queries.BlobRow) -> bytes:
             blob_chunks(StoredBlob(row.sha256, row.size_bytes, row.inline, row.object_key), 0, row.size_bytes)
         )
     except DomainError as error:
-        return frame({"path": path, "status": error.status, "code": error.code})
+        return frame({"path": shown(path), "status": error.status, "code": error.code})
     return frame(header, body)
 
 
@@ -272,7 +293,7 @@ def _applied(changes: list[Change]) -> HttpResponse:
 def _refused(path: str, reason: ChangeItem | DomainError) -> dict[str, Any]:
     error = reason if isinstance(reason, DomainError) else NotApplied()
     return {
-        "path": shown(path) if isinstance(error, BadPath) else path,
+        "path": shown(path),
         "status": error.status,
         "code": error.code,
         "detail": error.detail or error.title,

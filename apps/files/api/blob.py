@@ -16,10 +16,17 @@ from apps.files.serving import stored_response
 from apps.workspaces.views import LeanWorkspaceView
 
 MAX_MESSAGE = 1000
+MESSAGE = frozenset({"message"})
+"""The query parameter of every write, as views declare it."""
 
 
 class FileView(LeanWorkspaceView):
     required_scope = {"GET": "files:read", "HEAD": "files:read", "PUT": "files:write", "DELETE": "files:write"}
+    query_parameters = {
+        "GET": frozenset({"version"}),
+        "PUT": MESSAGE | {"overwrite"},
+        "DELETE": MESSAGE | {"overwrite"},
+    }
 
     @extend_schema(**schemas.GET_FILE)
     def get(self, request: HttpRequest, path: str) -> HttpResponseBase:

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from apps.common.compression import compressed
 from apps.common.conditions import MAX_VERSION, names_tag
 from apps.common.errors import BadCursor, Invalid
-from apps.common.paging import decode_cursor, encode_cursor, limit_of
+from apps.common.paging import PAGE_PARAMETERS, decode_cursor, encode_cursor, limit_of
 from apps.files import queries
 from apps.files.api import schemas
 from apps.files.api.shapes import history_json, state_json
@@ -22,6 +22,7 @@ from apps.workspaces.views import LeanWorkspaceView
 
 class IndexView(LeanWorkspaceView):
     required_scope = {"GET": "files:read"}
+    query_parameters = {"GET": frozenset({"prefix", "tombstones"})}
 
     @extend_schema(**schemas.INDEX)
     def get(self, request: HttpRequest) -> HttpResponseBase:
@@ -41,6 +42,7 @@ class IndexView(LeanWorkspaceView):
 
 class ChangesView(LeanWorkspaceView):
     required_scope = {"GET": "files:read"}
+    query_parameters = {"GET": frozenset({"since", "limit"})}
 
     @extend_schema(**schemas.CHANGES)
     def get(self, request: HttpRequest) -> HttpResponseBase:
@@ -63,6 +65,7 @@ class ChangesView(LeanWorkspaceView):
 
 class HistoryView(LeanWorkspaceView):
     required_scope = {"GET": "files:read"}
+    query_parameters = {"GET": PAGE_PARAMETERS}
 
     @extend_schema(**schemas.HISTORY)
     def get(self, request: HttpRequest, path: str) -> HttpResponse:

@@ -5,8 +5,10 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 
-from apps.common.openapi import CURSOR, LIMIT, answer
+from apps.common.conditions import MAX_VERSION
+from apps.common.openapi import CURSOR, KEY, LIMIT, answer
 from apps.files.frames import END, MEDIA_TYPE, frame
+from apps.files.paths import MAX_PATH_BYTES
 
 PATH_EXAMPLE = "notes/hello.md"
 BODY_EXAMPLE = "Hello, World!"
@@ -74,6 +76,16 @@ RANGE = OpenApiParameter(
     examples=[OpenApiExample("the first five", "bytes=0-4")],
 )
 PREFIX = OpenApiParameter("prefix", str, description="Only below this folder.")
+
+PATH_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_PATH_BYTES}
+VERSION_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MAX_VERSION - 1}
+IF_VERSION_SCHEMA: dict[str, Any] = {
+    "oneOf": [
+        {"type": "integer", "minimum": 0, "maximum": MAX_VERSION - 1},
+        {"type": "string", "enum": ["any"]},
+    ],
+    "description": "The version at which the written path is live, 0 where nothing must be live, or `any`.",
+}
 MODE = OpenApiParameter(
     "mode",
     str,
@@ -91,6 +103,21 @@ def _bytes(status: int, description: str, example: str) -> dict[tuple[int, str],
 
 def _hex(data: bytes) -> list[OpenApiExample]:
     return [OpenApiExample(FRAMES_IN, data.hex())]
+
+
+def _object(required: tuple[str, ...], **properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(required),
+        "properties": properties,
+    }
+
+
+def _items(required: tuple[str, ...], **properties: dict[str, Any]) -> dict[str, Any]:
+    """A JSON body of items with these fields."""
+    items = {"type": "array", "description": "At most 1,000.", "items": _object(required, **properties)}
+    return {"application/json": _object(("items",), items=items)}
 
 
 NOT_MODIFIED = {304: OpenApiResponse(description="Still as the entity tag says")}
@@ -193,7 +220,7 @@ REFUSED_EXAMPLE: dict[str, Any] = {
 PUT_MANY: dict[str, Any] = {
     "operation_id": "files_put_many",
     "tags": ["files"],
-    "parameters": [MODE, MESSAGE],
+    "parameters": [MODE, MESSAGE, KEY],
     "request": {MEDIA_TYPE: OpenApiRequest(OpenApiTypes.BINARY, examples=_hex(PUT_FRAMES_EXAMPLE))},
     "responses": answer(200, "One answer for each frame, in order", {"items": [{"status": 201} | CHANGE_EXAMPLE]})
     | answer(
@@ -205,7 +232,11 @@ PUT_MANY: dict[str, Any] = {
 GET_MANY: dict[str, Any] = {
     "operation_id": "files_get_many",
     "tags": ["files"],
-    "request": OpenApiTypes.OBJECT,
+    "request": _items(
+        ("path",),
+        path=PATH_SCHEMA,
+        version=VERSION_SCHEMA | {"nullable": True, "description": "This exact version instead of the newest."},
+    ),
     "examples": [
         OpenApiExample("two files", {"items": [{"path": PATH_EXAMPLE}, {"path": "missing.md"}]}, request_only=True)
     ],
@@ -217,35 +248,60 @@ GET_MANY: dict[str, Any] = {
 }
 
 
-def transfer(operation_id: str, item: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+def transfer(
+    operation_id: str, request: dict[str, Any], item: dict[str, Any], result: dict[str, Any]
+) -> dict[str, Any]:
     """copy, move and revert: items in, the changed targets out, all or nothing."""
     return {
         "operation_id": operation_id,
         "tags": ["files"],
-        "parameters": [MESSAGE],
-        "request": OpenApiTypes.OBJECT,
+        "parameters": [MESSAGE, KEY],
+        "request": request,
         "examples": [OpenApiExample("one file", {"items": [item]}, request_only=True)],
         "responses": answer(200, "The targets, in order", {"items": [{"status": 201} | CHANGE_EXAMPLE | result]}),
     }
 
 
+TRANSFERS = _items(
+    ("source", "target"),
+    source=PATH_SCHEMA,
+    target=PATH_SCHEMA,
+    if_version=IF_VERSION_SCHEMA | {"default": 0},
+    source_version=VERSION_SCHEMA
+    | {"nullable": True, "description": "Copy: this version of the source. Move: what the source must be at."},
+)
+REVERTS = _items(
+    ("path", "version", "if_version"),
+    path=PATH_SCHEMA,
+    version=VERSION_SCHEMA | {"description": "The version to write again."},
+    if_version=IF_VERSION_SCHEMA,
+)
 COPY = transfer(
     "files_copy",
+    TRANSFERS,
     {"source": PATH_EXAMPLE, "target": "notes/copy.md", "if_version": 0},
     {"path": "notes/copy.md", "version": 2},
 )
 MOVE = transfer(
     "files_move",
+    TRANSFERS,
     {"source": PATH_EXAMPLE, "target": "archive/hello.md", "if_version": 0},
     {"path": "archive/hello.md", "version": 3},
 )
 REVERT = transfer(
-    "files_revert", {"path": PATH_EXAMPLE, "version": 1, "if_version": "any"}, {"status": 200, "result": "unchanged"}
+    "files_revert",
+    REVERTS,
+    {"path": PATH_EXAMPLE, "version": 1, "if_version": "any"},
+    {"status": 200, "result": "unchanged"},
 )
 PURGE: dict[str, Any] = {
     "operation_id": "files_purge",
     "tags": ["files"],
-    "request": OpenApiTypes.OBJECT,
+    "request": {
+        "application/json": _object(
+            ("path", "confirm"), path=PATH_SCHEMA, confirm={"type": "string", "description": "The path again."}
+        )
+    },
     "examples": [OpenApiExample("one path", {"path": PATH_EXAMPLE, "confirm": PATH_EXAMPLE}, request_only=True)],
     "responses": answer(200, "How many versions went, and how many a hold keeps", {"removed": 0, "held": 0}),
 }

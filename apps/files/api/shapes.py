@@ -4,6 +4,7 @@ import base64
 from datetime import UTC
 from typing import Any
 
+from apps.common.errors import shown
 from apps.common.times import rfc3339, rfc3339_or_none
 from apps.files.changes import Change, ChangeStatus
 from apps.files.queries import BlobRow, HistoryRow, StateRow
@@ -66,12 +67,15 @@ def change_status(change: Change) -> int:
 
 
 def item_json(change: Change) -> dict[str, Any]:
-    """One item of a batch answer: the applied change, or the refusal's code and fields, with its own status."""
+    """One item of a batch answer: the applied change, or the refusal's code and fields, with its own status.
+
+    Items are told apart by their order: a refusal repeats no more than the beginning of a long path.
+    """
     error = change.error
     if error is None:
         return {"status": change_status(change)} | change_json(change)
     return {
-        "path": change.path,
+        "path": shown(change.path),
         "status": error.status,
         "code": error.code,
         "detail": error.detail or error.title,

@@ -12,7 +12,7 @@ from apps.accounts.idempotency import refuse_key
 from apps.accounts.scopes import WORKSPACE_ADMIN
 from apps.common.errors import Invalid
 from apps.common.forms import parse
-from apps.common.paging import page_of
+from apps.common.paging import PAGE_PARAMETERS, page_of
 from apps.jobs import actions, endpoints, queries
 from apps.jobs.api import schemas, shapes
 from apps.jobs.api.forms import WebhookForm
@@ -24,6 +24,7 @@ KIND = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 
 class JobsView(WorkspaceView):
     required_scope = {"GET": "jobs:read"}
+    query_parameters = {"GET": PAGE_PARAMETERS | {"state", "kind"}}
 
     @extend_schema(**schemas.LIST_JOBS)
     def get(self, request: Request) -> Response:
@@ -66,6 +67,7 @@ class CancelView(WorkspaceView):
 
 class WebhooksView(WorkspaceView):
     required_scope = {"GET": WORKSPACE_ADMIN, "POST": WORKSPACE_ADMIN}
+    query_parameters = {"GET": PAGE_PARAMETERS}
 
     @extend_schema(**schemas.LIST_WEBHOOKS)
     def get(self, request: Request) -> Response:
@@ -118,6 +120,7 @@ class WebhookTestView(WorkspaceView):
 
 class DeliveriesView(WorkspaceView):
     required_scope = {"GET": WORKSPACE_ADMIN}
+    query_parameters = {"GET": PAGE_PARAMETERS}
 
     @extend_schema(**schemas.LIST_DELIVERIES)
     def get(self, request: Request, webhook_id: UUID) -> Response:

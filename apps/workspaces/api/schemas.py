@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from apps.accounts.scopes import EDITOR_SCOPES, VIEWER_SCOPES
-from apps.common.openapi import answer, body, listing
+from apps.common.openapi import KEY, answer, body, listing
 from apps.workspaces.api.forms import IdentityForm, MemberForm, TokenForm
 from apps.workspaces.options import LARGEST_COUNT, LONGEST_DAYS, LONGEST_NAME, MOST_ORIGINS
 
@@ -69,13 +69,6 @@ OPTIONS_SCHEMA: dict[str, Any] = {
         "cors_origins": {"type": "array", "maxItems": MOST_ORIGINS, "items": {"type": "string", "maxLength": 200}},
     },
 }
-
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="A retry with the same key gets the same answer for 24 hours.",
-)
 
 
 def _gone(operation_id: str, tag: str, *parameters: OpenApiParameter) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from apps.accounts.queries import audit_events
 from apps.accounts.scopes import WORKSPACE_ADMIN
 from apps.common.errors import ConfirmRequired
 from apps.common.forms import parse
-from apps.common.paging import page_of
+from apps.common.paging import PAGE_PARAMETERS, page_of
 from apps.workspaces import actions, queries
 from apps.workspaces.api import schemas, shapes
 from apps.workspaces.api.forms import IdentityForm, MemberForm, TokenForm
@@ -28,6 +28,8 @@ class MeView(HubView):
 
 
 class WorkspacesView(HubView):
+    query_parameters = {"GET": PAGE_PARAMETERS}
+
     @extend_schema(**schemas.LIST_WORKSPACES)
     def get(self, request: Request) -> Response:
         """The workspaces that the token reaches, by slug."""
@@ -37,6 +39,7 @@ class WorkspacesView(HubView):
 
 class WorkspaceDetailView(WorkspaceView):
     required_scope = {"GET": "files:read", "PATCH": WORKSPACE_ADMIN, "DELETE": WORKSPACE_ADMIN}
+    query_parameters = {"DELETE": frozenset({"confirm"})}
 
     @extend_schema(**schemas.READ_WORKSPACE)
     def get(self, request: Request) -> Response:
@@ -61,6 +64,7 @@ class WorkspaceDetailView(WorkspaceView):
 
 class TokensView(WorkspaceView):
     required_scope = {"GET": WORKSPACE_ADMIN, "POST": WORKSPACE_ADMIN}
+    query_parameters = {"GET": PAGE_PARAMETERS}
 
     @extend_schema(**schemas.LIST_TOKENS)
     def get(self, request: Request) -> Response:
@@ -92,6 +96,7 @@ class TokenView(WorkspaceView):
 
 class MembersView(WorkspaceView):
     required_scope = {"GET": WORKSPACE_ADMIN}
+    query_parameters = {"GET": PAGE_PARAMETERS}
 
     @extend_schema(**schemas.LIST_MEMBERS)
     def get(self, request: Request) -> Response:
@@ -128,6 +133,7 @@ class MemberView(WorkspaceView):
 
 class IdentitiesView(WorkspaceView):
     required_scope = {"GET": WORKSPACE_ADMIN, "POST": WORKSPACE_ADMIN}
+    query_parameters = {"GET": PAGE_PARAMETERS}
 
     @extend_schema(**schemas.LIST_IDENTITIES)
     def get(self, request: Request) -> Response:
@@ -160,6 +166,7 @@ class IdentityView(WorkspaceView):
 
 class AuditView(WorkspaceView):
     required_scope = {"GET": "audit:read"}
+    query_parameters = {"GET": PAGE_PARAMETERS | {"action"}}
 
     @extend_schema(**schemas.LIST_AUDIT)
     def get(self, request: Request) -> Response:

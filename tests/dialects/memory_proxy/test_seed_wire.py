@@ -171,10 +171,9 @@ def test_the_index_has_no_versions(proxy: Proxy) -> None:
     }
 
 
-def test_a_header_of_the_other_wire_is_not_looked_at(proxy: Proxy) -> None:
+def test_one_header_means_two_things(proxy: Proxy) -> None:
     """`Content-MD5` of the body itself is an integrity check there, and a false condition here."""
     assert proxy.put(BLOB, b"one", Content_MD5=md5(b"one")).status_code == 412
-    assert proxy.put(BLOB, b"one", If_Match_Version="7").status_code == 201
     assert proxy.put("/ns/blob/x", b"one", If_Match_Version="0", Content_MD5=md5(b"one")).status_code == 201
 
 
@@ -190,3 +189,15 @@ def test_the_original_clients_loop_of_read_write_delete_by_md5(proxy: Proxy) -> 
 
     assert (late.status_code, again.status_code) == (412, 200)
     assert late.json()["context"]["current_md5"] == fresh
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_condition_of_the_form_between_is_not_dropped(proxy: Proxy, method: str) -> None:
+    """Releases 0.6.8 to 0.6.11 wrote to this address with a version."""
+    proxy.put(BLOB, b"theirs")
+    before = state(proxy)
+
+    answer = proxy.call(method, BLOB, b"ours" if method == "PUT" else None, If_Match_Version="0")
+
+    assert answer.status_code == 422
+    assert (state(proxy), proxy.get(BLOB).content) == (before, b"theirs")
