@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import sync_path
+from bench import folder_sync, sync_path
 
-BENCHMARKS = {"sync_path": sync_path.main}
+BENCHMARKS = {"sync_path": sync_path.main, "folder_sync": folder_sync.main}
 
 
 def main() -> None:

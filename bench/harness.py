@@ -11,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 WEB, POSTGRES = "embedded.web", "postgres"
 
@@ -54,6 +56,12 @@ class Hub:
                 if any(part in command for part in of):
                     found.append(process)
         return found
+
+    def requests(self) -> int:
+        """How many requests the web server has answered, but for this one."""
+        _status, text = Client(self.port, "")("GET", "/metrics")
+        lines = [line for line in text.decode().splitlines() if line.startswith("memoryhub_requests_total")]
+        return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
 
     def memoryhub(self, *arguments: str) -> str:
         """What a command of the hub prints."""
@@ -104,11 +112,15 @@ def running_hub(data: Path | None = None) -> Iterator[Hub]:
             shutil.rmtree(data, ignore_errors=True)
 
 
-def start(data: Path) -> Hub:
-    """Starts a hub and returns when it is ready."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+def start(data: Path) -> Hub:
+    """Starts a hub and returns when it is ready."""
+    port = free_port()
     log = (data / "bench.log").open("ab")
     process = subprocess.Popen(
         [sys.executable, "-m", "memoryhub", "up", "--data", str(data), "--port", str(port)],
@@ -158,6 +170,14 @@ def rate(clients: int, seconds: float, work: Callable[[int, int], int]) -> float
     with ThreadPoolExecutor(clients) as pool:
         total = sum(pool.map(loop, range(clients)))
     return total / (time.monotonic() - started)
+
+
+def seconds_for_all(clients: int, items: Sequence[T], work: Callable[[T], object]) -> float:
+    """Seconds in which so many threads do all the work."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(work, items))
+    return time.monotonic() - started
 
 
 def report(name: str, ratios: list[float], *, bound: str, note: str = "") -> None:

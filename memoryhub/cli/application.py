@@ -1,16 +1,41 @@
 """All commands, and nothing that is slow to import."""
 
+from typing import Annotated
+
 import typer
 
-from memoryhub.cli import identities, jobs, members, tokens, up, upkeep, users, workspaces
+from memoryhub.cli import files, identities, jobs, login, members, sync, tokens, up, upkeep, users, workspaces
 
 application = typer.Typer(
     help="A memory hub for agents and people: files that sync, keep every version, and can be restored.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from apps.operations.version import hub_version
+
+        print(hub_version())
+        raise typer.Exit
+
+
+@application.callback()
+def every(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
 application.command("up")(up.up)
+application.command("sync")(sync.sync)
+application.command("login")(login.login)
+for command in (files.ls, files.cat, files.put, files.rm, files.mv, files.log, files.diff, files.revert):
+    application.command(command.__name__)(command)
 application.command("status")(upkeep.status)
 application.command("fsck")(upkeep.fsck)
 application.add_typer(workspaces.commands, name="workspace", help="Make and list workspaces.")

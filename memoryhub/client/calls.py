@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from memoryhub.client.errors import Invalid, NotFound, PreconditionFailed, Refused, refusal
+from memoryhub.client.errors import DamagedAnswer, Invalid, NotFound, PreconditionFailed, Refused, refusal
 from memoryhub.client.frames import END, MEDIA_TYPE, decoded, encoded
 from memoryhub.client.sending import digest_header
 from memoryhub.client.values import (
@@ -48,7 +48,11 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.body)
+        """Raises `DamagedAnswer` for what is none: half an answer, or that of something else than a hub."""
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise DamagedAnswer("The answer cannot be read. Is that a hub?") from error
 
 
 @dataclass(frozen=True, slots=True)

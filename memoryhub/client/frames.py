@@ -33,11 +33,21 @@ def decoded(data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
         at += _LENGTH.size
         if not size_bytes:
             return
-        header = json.loads(_part(data, at, size_bytes))
+        header = _header(_part(data, at, size_bytes))
         at += size_bytes
         body = _part(data, at, header["size_bytes"])
         at += len(body)
         yield header, body
+
+
+def _header(text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict):
+        raise DamagedAnswer("The stream of frames cannot be read.")
+    return header
 
 
 def _part(data: bytes, at: int, size_bytes: int) -> bytes:

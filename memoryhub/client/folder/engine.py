@@ -14,8 +14,8 @@ from pathlib import Path
 from memoryhub.client.blocking import Client
 from memoryhub.client.folder.decisions import Step, decide
 from memoryhub.client.folder.errors import FolderError, TooManyDeletes
-from memoryhub.client.folder.files import InTheWay, Tree, probe
-from memoryhub.client.folder.hubside import DELETES_NOTHING, HubSide
+from memoryhub.client.folder.files import FileSystem, InTheWay, Tree, probe
+from memoryhub.client.folder.hubside import DELETES_NOTHING, SYNCED_AT, HubSide
 from memoryhub.client.folder.ignoring import OWN_FOLDER, Ignored
 from memoryhub.client.folder.lock import locked
 from memoryhub.client.folder.report import Done, Listener, Report
@@ -57,45 +57,55 @@ class Folder:
         *,
         listener: Listener = lambda *_: None,
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+        file_system: Callable[[Path], FileSystem] = probe,
     ) -> None:
+        """`listener` is told of each file; `file_system` finds out how the file system of a folder treats names."""
         self.root = root
         self._client = client
         self._options = options or Options()
         self._listener = listener
         self._now = now
+        self._file_system = file_system
 
     def sync(self) -> Report:
         """Brings both sides in step. Raises `FolderError` where it must not begin, and `HubError`."""
-        with self._opened() as (tree, state):
-            run = _Run(tree, state, self._client, self._options, self._listener, self._now())
+        with self._run() as run:
             run.bring_in_step()
             return run.report
 
     def plan(self) -> list[tuple[Step, str]]:
         """What `sync` would do now. Changes nothing but the picture of the hub."""
-        with self._opened() as (tree, state):
-            run = _Run(tree, state, self._client, self._options, self._listener, self._now())
+        with self._run() as run:
             return run.dry()
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[Tree, State]]:
+    def _run(self) -> "Iterator[_Run]":
         if not self.root.is_dir():
             raise FolderError(f"{self.root} is not a folder.")
         own = self.root / OWN_FOLDER
         own.mkdir(mode=0o700, exist_ok=True)
         with locked(own / "lock"):
-            tree = Tree(self.root, now=self._now())
+            now = self._now()
+            tree = Tree(self.root, now=now)
             tree.prepare()
             state = State.open(own / "state.sqlite3")
             try:
-                yield tree, state
+                names = self._file_system(tree.parts)
+                yield _Run(tree, state, self._client, self._options, self._listener, now, names)
             finally:
                 state.close()
 
 
 class _Run:
     def __init__(
-        self, tree: Tree, state: State, client: Client, options: Options, listener: Listener, now: datetime
+        self,
+        tree: Tree,
+        state: State,
+        client: Client,
+        options: Options,
+        listener: Listener,
+        now: datetime,
+        names: FileSystem,
     ) -> None:
         self.report = Report()
         self._tree = tree
@@ -105,7 +115,8 @@ class _Run:
         self._hub = HubSide(client, state, options.prefix)
         self._transfers = Transfers(tree, state, client, self._hub, self._tell, host=options.host, now=now)
         self._ignored = Ignored.of_folder(tree.root)
-        self._names = probe(tree.parts)
+        self._names = names
+        self._now = now
 
     def bring_in_step(self) -> None:
         self._hub.check_identity()
@@ -115,9 +126,10 @@ class _Run:
             self._delete(outcome.deletes)
             if not outcome.again:
                 break
-        if self.report.is_whole and self._state.about(DELETES_NOTHING):
+        if self.report.is_whole:
             with self._state.transaction():
                 self._state.set_about(DELETES_NOTHING, "")
+                self._state.set_about(SYNCED_AT, self._now.isoformat(timespec="seconds"))
 
     def dry(self) -> list[tuple[Step, str]]:
         self._hub.check_identity()
@@ -195,7 +207,7 @@ class _Run:
     def _local_sha256(self, difference: Difference) -> str | None:
         base, found = difference.base, difference.found
         if found is None:
-            return base.sha256 if base is not None and difference.is_replacing else None
+            return None
         if base is not None and difference.is_as_seen:
             return base.sha256
         return self._tree.sha256(found)

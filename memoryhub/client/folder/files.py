@@ -99,27 +99,22 @@ class Tree:
         return digest.hexdigest()
 
     def place(self, part: Path, path: str, *, instead_of: Found | None) -> Found:
-        """Moves a whole and flushed file to its place; what was there goes to the trash.
+        """Moves a whole and flushed file to its place; what was there is in the trash then, and was never missing.
 
         Raises `InTheWay` where somebody has changed the place since `instead_of` was found: then all is as it was.
         """
         target = self.root / path
         self._make_way(path)
-        if instead_of is not None:
-            # Whoever may run or read the old file may the new one.
-            part.chmod(stat.S_IMODE(target.lstat().st_mode) if target.exists() else 0o644)
-            self._bury(instead_of)
-        try:
-            os.link(part, target)
-        except FileExistsError:
-            raise InTheWay("somebody has just written it") from None
-        except OSError:
-            # File systems without hard links.
-            if target.exists():
-                raise InTheWay("somebody has just written it") from None
-            part.rename(target)
+        if instead_of is None:
+            part.chmod(0o644)
+            self._link(part, target)
+            part.unlink(missing_ok=True)
         else:
-            part.unlink()
+            # Whoever may run or read the old file may the new one.
+            part.chmod(stat.S_IMODE(target.lstat().st_mode))
+            self._copy(target, self._grave(path))
+            self.check_unchanged(instead_of)
+            part.replace(target)
         return Found.of(path, target.lstat())
 
     def discard(self, found: Found) -> None:
@@ -141,25 +136,43 @@ class Tree:
                     os.close(handle)
 
     def rename(self, found: Found, path: str) -> None:
-        """Raises `InTheWay`."""
+        """Gives a file another name. Raises `InTheWay`."""
         self.check_unchanged(found)
-        try:
-            os.link(self.root / found.path, self.root / path)
-        except FileExistsError:
-            raise InTheWay(f"{path} exists") from None
-        except OSError:
-            (self.root / found.path).rename(self.root / path)
-        else:
-            (self.root / found.path).unlink()
+        self._link(self.root / found.path, self.root / path)
+        (self.root / found.path).unlink(missing_ok=True)
 
     def exists(self, path: str) -> bool:
         return os.path.lexists(self.root / path)
 
     def _bury(self, found: Found) -> None:
         self.check_unchanged(found)
-        grave = self._free_name(self._trash / found.path)
+        (self.root / found.path).rename(self._grave(found.path))
+
+    def _grave(self, path: str) -> Path:
+        """A free place in the trash."""
+        grave = self._free_name(self._trash / path)
         grave.parent.mkdir(parents=True, exist_ok=True)
-        (self.root / found.path).rename(grave)
+        return grave
+
+    @staticmethod
+    def _copy(source: Path, copy: Path) -> None:
+        """A second name for the same file, where the file system has such."""
+        try:
+            os.link(source, copy)
+        except OSError:
+            shutil.copy2(source, copy)
+
+    @staticmethod
+    def _link(source: Path, target: Path) -> None:
+        """The file under a free name; the old name is gone where the file system has no links."""
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            raise InTheWay(f"somebody has just written {target.name}") from None
+        except OSError:
+            if os.path.lexists(target):
+                raise InTheWay(f"somebody has just written {target.name}") from None
+            source.rename(target)
 
     def check_unchanged(self, found: Found) -> None:
         """Raises `InTheWay` where a file is no longer as it was found."""

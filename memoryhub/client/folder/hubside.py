@@ -10,6 +10,7 @@ from memoryhub.client.folder.state import FORMAT, State
 from memoryhub.client.values import FileState
 
 CURSOR, WORKSPACE, ADDRESS, PREFIX = "cursor", "workspace", "address", "prefix"
+SYNCED_AT = "synced_at"
 DELETES_NOTHING = "deletes_nothing"
 """Set while the hub's past is not known: until a whole run has compared everything."""
 

@@ -33,6 +33,11 @@ class Report:
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
+    def done(self) -> int:
+        """How many files this run has changed, on either side."""
+        return sum(count for done, count in self.counts.items() if done not in (Done.SKIPPED, Done.FAILED))
+
+    @property
     def is_whole(self) -> bool:
         """Whether everything that should be is in step."""
         return not self.counts[Done.FAILED]

@@ -19,8 +19,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS base (
     path TEXT PRIMARY KEY, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
-    replacing INTEGER NOT NULL DEFAULT 0
+    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, seen_ns INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS remote (
     path TEXT PRIMARY KEY, version INTEGER NOT NULL, sha256 TEXT, size_bytes INTEGER NOT NULL
@@ -33,7 +32,7 @@ CREATE TEMP TABLE local (
 # Everything that is not plainly in step: there is a base, the hub is at its version, and the file is as it was when
 # its bytes were read, which was long enough after its last change for that to show in its time.
 _DIFFERENCES = """
-SELECT p.path, b.version, b.sha256, b.replacing, r.version, r.sha256, r.size_bytes,
+SELECT p.path, b.version, b.sha256, r.version, r.sha256, r.size_bytes,
        l.size_bytes, l.mtime_ns, l.inode,
        l.size_bytes = b.size_bytes AND l.mtime_ns = b.mtime_ns AND l.inode = b.inode AND b.mtime_ns < b.seen_ns - :grain
   FROM (SELECT path FROM base WHERE path > :after UNION SELECT path FROM remote WHERE path > :after
@@ -43,7 +42,7 @@ SELECT p.path, b.version, b.sha256, b.replacing, r.version, r.sha256, r.size_byt
   LEFT JOIN local l ON l.path = p.path
  WHERE NOT coalesce(
            b.version = r.version AND l.size_bytes = b.size_bytes AND l.mtime_ns = b.mtime_ns AND l.inode = b.inode
-           AND b.mtime_ns < b.seen_ns - :grain AND NOT b.replacing, false)
+           AND b.mtime_ns < b.seen_ns - :grain, false)
    AND NOT (b.path IS NULL AND l.path IS NULL AND r.sha256 IS NULL)
  ORDER BY p.path LIMIT :limit
 """
@@ -53,8 +52,7 @@ SELECT p.path, b.version, b.sha256, b.replacing, r.version, r.sha256, r.size_byt
 class Difference:
     """A path that is not plainly in step.
 
-    `is_as_seen` when the file looks as it did when its base was written. `is_replacing` when a run was killed between
-    taking the old file away and putting the new one there: what is missing then was not deleted by anybody.
+    `is_as_seen` when the file looks as it did when its base was written.
     """
 
     path: str
@@ -62,7 +60,6 @@ class Difference:
     remote: Remote | None
     found: Found | None
     is_as_seen: bool
-    is_replacing: bool
 
 
 class State:
@@ -122,7 +119,7 @@ class State:
     def agree(self, rows: Iterable[tuple[str, Base, Found, int]]) -> None:
         """Writes down that both sides have the same bytes; the last number is when they were read (ns)."""
         self._connection.executemany(
-            "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+            "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 (path, base.version, base.sha256, found.size_bytes, found.mtime_ns, found.inode, seen_ns)
                 for path, base, found, seen_ns in rows
@@ -131,12 +128,6 @@ class State:
 
     def forget(self, paths: Iterable[str]) -> None:
         self._connection.executemany("DELETE FROM base WHERE path = ?", ((path,) for path in paths))
-
-    def mark_replacing(self, paths: Iterable[str], *, is_replacing: bool) -> None:
-        """While it is set, and until `agree`, a file that is missing is one that was about to be replaced."""
-        self._connection.executemany(
-            "UPDATE base SET replacing = ? WHERE path = ?", ((is_replacing, path) for path in paths)
-        )
 
     def count(self) -> int:
         """Paths that both sides have had."""
@@ -166,12 +157,16 @@ class State:
         values = {"after": after, "limit": limit, "grain": clock_grain_ns}
         return [_difference(*row) for row in self._connection.execute(_DIFFERENCES, values)]
 
+    def count_differences(self, *, clock_grain_ns: int) -> int:
+        """How many paths are not plainly in step."""
+        values = {"after": "", "limit": -1, "grain": clock_grain_ns}
+        return sum(1 for _ in self._connection.execute(_DIFFERENCES, values))
+
 
 def _difference(
     path: str,
     base_version: int | None,
     base_sha256: str,
-    replacing: int | None,
     version: int | None,
     sha256: str | None,
     size_bytes: int,
@@ -186,5 +181,4 @@ def _difference(
         None if version is None else Remote(version, sha256, size_bytes),
         None if found_bytes is None else Found(path, found_bytes, mtime_ns, inode),
         bool(is_as_seen),
-        bool(replacing),
     )

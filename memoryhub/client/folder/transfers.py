@@ -219,17 +219,14 @@ class Transfers:
 
     def _place(self, arrived: Sequence[tuple[Plan, Path]]) -> bool:
         """Puts whole files to their places, and writes down that both sides have them."""
-        with self._state.transaction():
-            self._state.mark_replacing([plan.path for plan, _part in arrived], is_replacing=True)
-        agreed, failed = [], []
+        agreed, failed = [], False
         for plan, part in arrived:
             seen_ns = time.time_ns()
             try:
                 found = self._tree.place(part, plan.path, instead_of=plan.difference.found)
             except (InTheWay, OSError) as reason:
                 part.unlink(missing_ok=True)
-                failed.append(plan.path)
-                self._failed(plan.path, reason)
+                failed = self._failed(plan.path, reason)
                 continue
             base = Base(plan.remote.version, plan.remote.sha256 or "")
             agreed.append((plan.path, base, found, seen_ns))
@@ -237,8 +234,7 @@ class Transfers:
         self._tree.flush(path for path, *_ in agreed)
         with self._state.transaction():
             self._state.agree(agreed)
-            self._state.mark_replacing(failed, is_replacing=False)
-        return bool(failed)
+        return failed
 
     # --- Both
 
@@ -258,8 +254,6 @@ class Transfers:
                 self._tell(Done.CONFLICT, plan.path, copy)
                 return
             if text != ours:
-                with self._state.transaction():
-                    self._state.mark_replacing([plan.path], is_replacing=True)
                 self._tree.place(self._written(text), plan.path, instead_of=plan.found)
         except (InTheWay, NotFound, DamagedAnswer, OSError) as reason:
             self._failed(plan.path, reason)
