@@ -60,7 +60,7 @@ class Hub:
     def requests(self) -> int:
         """How many requests the web server has answered, but for this one."""
         _status, text = Client(self.port, "")("GET", "/metrics")
-        lines = [line for line in text.decode().splitlines() if line.startswith("memoryhub_requests_total")]
+        lines = [line for line in text.decode().splitlines() if line.startswith("memoryhub_request_seconds_count")]
         return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
 
     def memoryhub(self, *arguments: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from memoryhub.client.folder.flushing import flush_folder
 from memoryhub.client.folder.ignoring import OWN_FOLDER
 from memoryhub.client.folder.scanning import Found
 
@@ -128,12 +129,9 @@ class Tree:
     def flush(self, paths: Iterable[str]) -> None:
         """What was placed under these names stays there, also when the power goes."""
         for folder in {(self.root / path).parent for path in paths}:
-            with suppress(OSError):
-                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+            # A folder that somebody has just removed needs no flush.
+            with suppress(FileNotFoundError):
+                flush_folder(folder)
 
     def rename(self, found: Found, path: str) -> None:
         """Gives a file another name. Raises `InTheWay`."""

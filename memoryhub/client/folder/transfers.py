@@ -2,11 +2,9 @@
 
 import hashlib
 import mimetypes
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -23,6 +21,7 @@ from memoryhub.client.errors import (
 )
 from memoryhub.client.folder.decisions import Base, Remote, Step
 from memoryhub.client.folder.files import InTheWay, Tree
+from memoryhub.client.folder.flushing import flush_files
 from memoryhub.client.folder.hubside import HubSide
 from memoryhub.client.folder.merging import LONGEST_BYTES, merged
 from memoryhub.client.folder.report import Done
@@ -34,7 +33,6 @@ from memoryhub.client.values import Change, Delete, Put, StoredFile
 LARGE_BYTES = 1024 * 1024
 """Files from this size travel alone, as streams."""
 BATCH_BYTES = 8 * 1024 * 1024
-FLUSHING_THREADS = 8
 
 Tell = Callable[[Done, str, str], None]
 
@@ -195,15 +193,14 @@ class Transfers:
         again = False
         for batch in _batches(small, lambda plan: plan.remote.size_bytes):
             answers = self._client.get_many((self._hub.path(plan.path), plan.remote.version) for plan in batch)
-            arrived = []
+            arrived, contents = [], []
             for plan, answer in zip(batch, answers, strict=True):
                 if isinstance(answer, StoredFile):
-                    arrived.append((plan, answer.content))
+                    arrived.append(plan)
+                    contents.append(answer.content)
                 else:
                     again |= self._refused(plan.path, answer.error)
-            with ThreadPoolExecutor(FLUSHING_THREADS) as threads:
-                parts = list(threads.map(self._written, (content for _plan, content in arrived)))
-            again |= self._place([(plan, part) for (plan, _), part in zip(arrived, parts, strict=True)])
+            again |= self._place(list(zip(arrived, self._written(contents), strict=True)))
         for plan in plans:
             if plan.remote.size_bytes >= LARGE_BYTES:
                 again |= self._download_large(plan)
@@ -254,7 +251,8 @@ class Transfers:
                 self._tell(Done.CONFLICT, plan.path, copy)
                 return
             if text != ours:
-                self._tree.place(self._written(text), plan.path, instead_of=plan.found)
+                (part,) = self._written([text])
+                self._tree.place(part, plan.path, instead_of=plan.found)
         except (InTheWay, NotFound, DamagedAnswer, OSError) as reason:
             self._failed(plan.path, reason)
             return
@@ -290,13 +288,14 @@ class Transfers:
 
     # --- Small things
 
-    def _written(self, content: bytes) -> Path:
-        part = self._new_part()
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return part
+    def _written(self, contents: Sequence[bytes]) -> list[Path]:
+        """Files with these contents, on the disk."""
+        parts = [self._new_part() for _ in contents]
+        for part, content in zip(parts, contents, strict=True):
+            part.write_bytes(content)
+        if parts:
+            flush_files(self._tree.parts, parts)
+        return parts
 
     def _new_part(self) -> Path:
         return self._tree.parts / uuid.uuid4().hex

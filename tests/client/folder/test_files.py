@@ -7,6 +7,7 @@ import pytest
 
 from memoryhub.client.folder.engine import Folder
 from memoryhub.client.folder.files import FileSystem, InTheWay, Tree, probe
+from memoryhub.client.folder.flushing import flush_each, flush_files
 from tests.client.folder.machines import Machine
 
 EXACT = FileSystem(False, False, 0)
@@ -143,3 +144,15 @@ def test_what_a_killed_run_left_half_written_is_removed(tree: Tree) -> None:
     tree.prepare()
 
     assert list(tree.parts.iterdir()) == []
+
+
+def test_files_are_flushed_or_it_is_told(tree: Tree) -> None:
+    part = part_of(tree, "text")
+
+    flush_files(tree.parts, [part])
+    flush_each([part])
+
+    with pytest.raises(FileNotFoundError):
+        flush_files(tree.root / "none", [])
+    with pytest.raises(FileNotFoundError):
+        flush_each([tree.root / "none"])
