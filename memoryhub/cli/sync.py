@@ -86,11 +86,12 @@ def _sync_once(folder: Path, client: "Client", options: "Options", teller: "Tell
 
     with teller.running():
         try:
-            report = Folder(folder, client, options, listener=teller.hear).sync()
+            report = Folder(folder, client, options, listener=teller.hear, expect=teller.expect).sync()
         except TooManyDeletes as error:
             if not teller.asks(f"Delete {error.here} files here and {error.there} on the hub?"):
                 raise
-            report = Folder(folder, client, replace(options, deletes_limit=None), listener=teller.hear).sync()
+            meant = replace(options, deletes_limit=None)
+            report = Folder(folder, client, meant, listener=teller.hear, expect=teller.expect).sync()
     teller.finished(report)
     return report
 

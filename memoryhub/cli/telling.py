@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.status import Status
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from memoryhub.client.folder.decisions import Step
 from memoryhub.client.folder.report import Done, Report
@@ -23,6 +23,9 @@ class Teller(ABC):
     def running(self) -> Iterator[None]:
         """Around one sync."""
         yield
+
+    def expect(self, files: int) -> None:  # noqa: B027 - most have no use for it
+        """About how many files there are to see to."""
 
     @abstractmethod
     def hear(self, done: Done, path: str, about: str) -> None:
@@ -57,27 +60,28 @@ class JsonLines(Teller):
 
 
 class Terminal(Teller):
+    """A bar while it works, a line for what should be known, and a sentence at the end."""
+
     def __init__(self) -> None:
         self._console = Console(highlight=False)
-        self._status: Status | None = None
-        self._counts = dict.fromkeys((Done.UPLOADED, Done.DOWNLOADED), 0)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._task = self._progress.add_task("comparing", total=None)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        self._counts = dict.fromkeys(self._counts, 0)
-        with self._console.status("Comparing") as self._status:
+        self._progress.reset(self._task, description="comparing", total=None)
+        with self._progress:
             yield
-        self._status = None
+
+    def expect(self, files: int) -> None:
+        self._progress.reset(self._task, total=files)
 
     def hear(self, done: Done, path: str, about: str) -> None:
         if done in ALWAYS_TOLD:
             sentence = f"{done.replace('_', ' ')}: {path}" + (f" ({about})" if about else "")
             self._console.print(escape(sentence), soft_wrap=True)
-        elif done in self._counts:
-            self._counts[done] += 1
-        if self._status is not None:
-            up, down = self._counts.values()
-            self._status.update(f"{up} up, {down} down: {escape(path)}")
+        self._progress.update(self._task, advance=1, description=path[-40:])
 
     def planned(self, step: Step, path: str) -> None:
         self._console.print(escape(f"{step}: {path}"), soft_wrap=True)
@@ -88,8 +92,7 @@ class Terminal(Teller):
         self._console.print(f"{verdict}: {counted}." if counted else f"{verdict}.")
 
     def asks(self, question: str) -> bool:
-        if self._status is not None:
-            self._status.stop()
+        self._progress.stop()
         return sys.stdin.isatty() and typer.confirm(question)
 
 

@@ -56,14 +56,19 @@ class Folder:
         options: Options | None = None,
         *,
         listener: Listener = lambda *_: None,
+        expect: Callable[[int], None] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
         file_system: Callable[[Path], FileSystem] = probe,
     ) -> None:
-        """`listener` is told of each file; `file_system` finds out how the file system of a folder treats names."""
+        """`listener` is told of each file, and `expect` about how many there will be, after each comparison.
+
+        `file_system` finds out how the file system of a folder treats names.
+        """
         self.root = root
         self._client = client
         self._options = options or Options()
         self._listener = listener
+        self._expect = expect
         self._now = now
         self._file_system = file_system
 
@@ -91,7 +96,7 @@ class Folder:
             state = State.open(own / "state.sqlite3")
             try:
                 names = self._file_system(tree.parts)
-                yield _Run(tree, state, self._client, self._options, self._listener, now, names)
+                yield _Run(tree, state, self._client, self._options, self._listener, self._expect, now, names)
             finally:
                 state.close()
 
@@ -104,6 +109,7 @@ class _Run:
         client: Client,
         options: Options,
         listener: Listener,
+        expect: Callable[[int], None],
         now: datetime,
         names: FileSystem,
     ) -> None:
@@ -112,6 +118,7 @@ class _Run:
         self._state = state
         self._options = options
         self._listener = listener
+        self._expect = expect
         self._hub = HubSide(client, state, options.prefix)
         self._transfers = Transfers(tree, state, client, self._hub, self._tell, host=options.host, now=now)
         self._ignored = Ignored.of_folder(tree.root)
@@ -141,6 +148,7 @@ class _Run:
         self.report.problems.clear()
         del self.report.counts[Done.FAILED], self.report.counts[Done.SKIPPED]
         self._look()
+        self._expect(self._state.count_differences(clock_grain_ns=self._names.clock_grain_ns))
         outcome = _Outcome([])
         page: list[Plan] = []
         for plan in self._plans():
