@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 
+from apps.common.errors import DomainError
 from apps.files import sql
 from apps.files.changes import Change, Write
 
@@ -86,13 +87,14 @@ def _apply(workspace_id: int, group: list[_Waiter]) -> None:
         changes = sql.apply_group(workspace_id, [waiter.write for waiter in group])
         for waiter, change in zip(group, changes, strict=True):
             waiter.change = change
-    except (OperationalError, InterfaceError) as error:
-        # The database is away or busy for all of them; whether it has written is not known, as for a lone writer.
-        for waiter in group:
-            waiter.error = _copy(error)
-    except Exception:
-        # The transaction is undone. The writer whose change cannot be made meets the same error again, alone.
-        logger.info("group_commit_undone", writers=len(group), exc_info=True)
+    except Exception as error:
+        if _is_undone(error):
+            # The writer whose change cannot be made meets the same error again, alone.
+            logger.info("group_commit_undone", writers=len(group), exc_info=True)
+        else:
+            # Whether it was written is not known, as for a lone writer: nobody may simply write again.
+            for waiter in group:
+                waiter.error = _copy(error)
     finally:
         for waiter in group[1:]:
             waiter.woken.set()
@@ -108,6 +110,13 @@ def _wake_next(workspace_id: int) -> None:
         group = [queue.popleft() for _ in range(min(len(queue), GROUP_MAX))]
     group[0].group = group
     group[0].woken.set()
+
+
+def _is_undone(error: Exception) -> bool:
+    """Whether the database has surely written nothing: it refused, and was neither away nor too busy."""
+    return isinstance(error, DomainError) or (
+        isinstance(error, DatabaseError) and not isinstance(error, OperationalError)
+    )
 
 
 def _copy(error: Exception) -> Exception:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,7 +183,7 @@ def test_a_damaged_batch_is_told(hub: Any, shaky: Any, proxy: FaultyProxy, fault
 
 
 @pytest.mark.parametrize("fault", [Fault.SHORTEN, Fault.BREAK_OFF])
-def test_half_an_index_is_none(workspace: LiveWorkspace, proxy: FaultyProxy, fault: Fault, tmp_path: Path) -> None:
+def test_half_an_index_is_none(workspace: LiveWorkspace, proxy: FaultyProxy, fault: Fault) -> None:
     with Client(proxy.url, workspace.token, workspace.slug, retries=QUICK) as shaky:
         shaky.put_many([Put(f"{number}.md", b"x", 0) for number in range(100)])
         with proxy.failing(fault, "GET"), pytest.raises((DamagedAnswer, ConnectionFailed)):

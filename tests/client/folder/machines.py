@@ -24,7 +24,7 @@ class Machine:
         self.told: list[tuple[str, str, str]] = []
         root.mkdir(parents=True, exist_ok=True)
 
-    def sync(self, *, url: str | None = None, **options: Any) -> Report:
+    def sync(self, **options: Any) -> Report:
         return self.folder(**options).sync()
 
     def folder(self, *, now: Callable[[], datetime] = lambda: NOW, **options: Any) -> Folder:
