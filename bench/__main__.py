@@ -1,18 +1,33 @@
-"""`python -m bench [NAME ...]`: runs the named benchmarks, all without a name."""
+"""`python -m bench [NAME ...]`: the named benchmarks. Without a name all of them, written to docs/performance.md."""
 
 import sys
+from collections.abc import Callable
 
-from bench import folder_sync, sync_path
+from bench import copies, folder_sync, snapshots, sync_path, web_servers
+from bench.harness import ROOT
+from bench.results import RESULTS
 
-BENCHMARKS = {"sync_path": sync_path.main, "folder_sync": folder_sync.main}
+BENCHMARKS: dict[str, tuple[str, Callable[[], None]]] = {
+    "sync_path": ("The sync path", sync_path.main),
+    "snapshots": ("Snapshots", snapshots.main),
+    "copies": ("Copies of snapshots in a bucket, beside restic", copies.main),
+    "web_servers": ("Beside other servers of files", web_servers.main),
+    "folder_sync": ("The client: a folder that is kept in step", folder_sync.main),
+}
+DOCUMENT = ROOT / "docs" / "performance.md"
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(BENCHMARKS)
+    names = sys.argv[1:]
     for name in names:
         if name not in BENCHMARKS:
             sys.exit(f"no benchmark {name}; there are: {', '.join(BENCHMARKS)}")
-        BENCHMARKS[name]()
+    for name in names or BENCHMARKS:
+        RESULTS.benchmark = name
+        BENCHMARKS[name][1]()
+    if not names:
+        RESULTS.write(DOCUMENT, {name: title for name, (title, _) in BENCHMARKS.items()})
+        print(f"written to {DOCUMENT}")
 
 
 if __name__ == "__main__":

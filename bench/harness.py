@@ -6,17 +6,16 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import psutil
 
@@ -39,12 +38,7 @@ class Hub:
 
     def cpu_s(self) -> float:
         """CPU seconds of the web server and of Postgres, ended children included."""
-        total = 0.0
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-        return total
+        return cpu_of(self.processes())
 
     def processes(self, *, of: tuple[str, ...] = (WEB, POSTGRES)) -> list[psutil.Process]:
         """The web server's processes and Postgres's; not the worker, whose housekeeping is no request's cost."""
@@ -145,14 +139,42 @@ def stop(hub: Hub) -> None:
     hub.process.wait(60)
 
 
-def cpu_us(hub: Hub, request: Callable[[int], None], count: int) -> float:
-    """Microseconds of server CPU for one request, over `count` of them after a warm-up."""
+class Server(Protocol):
+    """Whose CPU is read: the hub, or a peer."""
+
+    def cpu_s(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one request, in microseconds: CPU of the server's processes, and the time that the client waited."""
+
+    cpu_us: float
+    wall_us: float
+
+
+def cost(server: Server, request: Callable[[int], object], seconds: float = 1.0) -> Cost:
+    """Of one request of one client, over so many seconds after a warm-up.
+
+    The kernel counts CPU in ticks of 10 ms: a fast server needs thousands of requests to be measured.
+    """
     for number in range(-20, 0):
         request(number)
-    before = hub.cpu_s()
-    for number in range(count):
-        request(number)
-    return (hub.cpu_s() - before) / count * 1e6
+    cpu_s, began, done = server.cpu_s(), time.monotonic(), 0
+    while (wall_s := time.monotonic() - began) < seconds:
+        request(done)
+        done += 1
+    return Cost((server.cpu_s() - cpu_s) / done * 1e6, wall_s / done * 1e6)
+
+
+def cpu_of(processes: Iterable[psutil.Process]) -> float:
+    """CPU seconds of processes, ended children included."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
 
 
 def rate(clients: int, seconds: float, work: Callable[[int, int], int]) -> float:
@@ -178,12 +200,6 @@ def seconds_for_all(clients: int, items: Sequence[T], work: Callable[[T], object
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(work, items))
     return time.monotonic() - started
-
-
-def report(name: str, ratios: list[float], *, bound: str, note: str = "") -> None:
-    """One line: the median of the ratios with their spread, and the bound it is held to."""
-    middle = statistics.median(ratios)
-    print(f"{name:58} {middle:7.2f}x  [{min(ratios):.2f} .. {max(ratios):.2f}]  wanted {bound}  {note}", flush=True)
 
 
 def as_json(body: bytes) -> object:

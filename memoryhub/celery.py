@@ -2,10 +2,12 @@
 
 import os
 import warnings
+from pathlib import Path
 
 from celery import Celery
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from memoryhub.pulse import show_pulse
 from memoryhub.settings.hub import VALUES
 from memoryhub.settings.start import require_settings
 
@@ -17,6 +19,8 @@ warnings.filterwarnings("ignore", message=r"\s*You're running the worker with su
 TICK_EVERY_S = 5.0
 
 require_settings(VALUES)
+if VALUES["MEMORYHUB_PULSE_FILE"]:
+    show_pulse(Path(VALUES["MEMORYHUB_PULSE_FILE"]))
 
 app = Celery("memoryhub")
 # Logs of a task carry the id of the request that asked for it.

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from memoryhub.proxies import parsed_address
@@ -121,6 +122,7 @@ def _looked_at(fd: int, sock: socket.socket) -> Connection | None:
     return Connection(fd, key, peer, silent_ms / 1000, received, unsent)
 
 
+@lru_cache(maxsize=4096)
 def plain_address(text: str) -> str:
     """One spelling for each address, without the zone of a link-local one."""
     return str(parsed_address(text.partition("%")[0]) or text)

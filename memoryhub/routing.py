@@ -33,6 +33,22 @@ class RootShape:
 
 
 ROOT_SHAPES: Mapping[str, RootShape] = {
+    "cloud-sync": RootShape(
+        # All of /sync/ and /snapshots/, and the addresses that it answers 404: clients get its words everywhere.
+        re.compile(r"/(?:sync|snapshots)/.*|/(?:backups?|restore|snapshots|export|import|health/ready)", re.DOTALL),
+        (
+            "/sync/status",
+            "/sync/restore/name",
+            "/backup",
+            "/backups",
+            "/restore",
+            "/snapshots",
+            "/snapshots/name/restore",
+            "/export",
+            "/import",
+            "/health/ready",
+        ),
+    ),
     "memory-proxy": RootShape(
         # /sync and /blob/ are the seed wire; /sync/{ns} and /{ns}/blob/{path} the current one, whose namespace may
         # hold slashes.

@@ -7,6 +7,8 @@ urlpatterns = [
     path("api/v1/workspaces/<str:slug>/", include("apps.files.api.urls")),
     path("w/<str:slug>/memory-proxy/", include("apps.dialects.memory_proxy.urls")),
     path("api/v1/workspaces/<str:slug>/", include("apps.jobs.api.urls")),
+    path("api/v1/workspaces/<str:slug>/", include("apps.snapshots.api.urls")),
+    path("w/<str:slug>/cloud-sync/", include("apps.dialects.cloud_sync.urls")),
     path("api/v1/", include("apps.workspaces.api.urls")),
     path("admin/", admin.site.urls),
     path("", include("apps.operations.api.urls")),

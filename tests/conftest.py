@@ -78,6 +78,17 @@ def as_a_new_process(settings: Any) -> None:
         probe.forget()
 
 
+@pytest.fixture(autouse=True)
+def patient_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat has a connection of its own, and takes a job for lost that lies in a test's open transaction.
+
+    With the product's pause every such job that takes more than 5 s on a busy machine would end as lost.
+    """
+    from apps.jobs import runs
+
+    monkeypatch.setattr(runs, "LONGEST_BEAT_S", 3600.0)
+
+
 @pytest.fixture(scope="session")
 def service_addresses(request: pytest.FixtureRequest) -> dict[str, str]:
     """`directory`, `database_url` and `redis_url` of the run's servers."""

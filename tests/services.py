@@ -30,7 +30,18 @@ FAST_OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connections": "3
 DURABLE_OPTIONS = {"max_connections": "100"}
 
 # What the hub reads from the environment; a user's own values must not reach the tests.
-FOREIGN_PREFIXES = ("MEMORYHUB_", "S3_", "AWS_", "HEARE_", "DATABASE_URL", "REDIS_URL", "API_KEY", "LOG_", "PG")
+FOREIGN_PREFIXES = (
+    "MEMORYHUB_",
+    "CLOUD_SYNC_",
+    "S3_",
+    "AWS_",
+    "HEARE_",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "API_KEY",
+    "LOG_",
+    "PG",
+)
 FOREIGN_NAMES = {"ROOT_DIALECT", "DIALECT_HOSTS", "TRUSTED_PROXIES", "DJANGO_SETTINGS_MODULE"}
 PASSED_ON = "HUB_TEST_SERVICES"
 

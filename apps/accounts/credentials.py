@@ -3,8 +3,10 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from apps.accounts.tokens import claims_to_be_ours
 
 PATH_TOKEN = "memoryhub.path_token"
 """Key of the WSGI environment under which a token lies that came in the path, moved there before anything logs it."""
@@ -31,6 +33,20 @@ def credential_of(meta: Mapping[str, Any]) -> Credential | None:
     if text := meta.get("HTTP_X_API_KEY"):
         return _usable(text.strip(" "), "api_key")
     return None
+
+
+def credential_by_key(meta: Mapping[str, Any]) -> Credential | None:
+    """The same for wires whose clients can send nothing but X-API-Key: it goes first, and may hold a hub's token.
+
+    Elsewhere that header holds the static key alone, so that there is one way to send a token.
+    """
+    text = meta.get("HTTP_X_API_KEY")
+    if not text:
+        return credential_of(meta)
+    credential = _usable(text.strip(" "), "api_key")
+    if credential is not None and claims_to_be_ours(credential.text):
+        return replace(credential, came_in="bearer")
+    return credential
 
 
 def _usable(text: str, came_in: str) -> Credential | None:

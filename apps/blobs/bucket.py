@@ -41,6 +41,21 @@ class BucketBlobStorage(S3Storage):
         transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=2)
         super().__init__(client_config=config, transfer_config=transfer, **options)
 
+    def make_bucket(self) -> bool:
+        """Makes the bucket; False where it was there. Raises one of `failures`."""
+        client = self.connection.meta.client
+        try:
+            client.head_bucket(Bucket=self.bucket_name)
+        except ClientError as error:
+            if not self.means_gone(error):
+                raise
+        else:
+            return False
+        # Amazon's first region is the one that must not be named.
+        elsewhere = {} if self.region_name == "us-east-1" else {"LocationConstraint": self.region_name}
+        client.create_bucket(Bucket=self.bucket_name, **({"CreateBucketConfiguration": elsewhere} if elsewhere else {}))
+        return True
+
     def means_gone(self, error: Exception) -> bool:
         """Whether a failed read says that the object is not there."""
         return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _GONE

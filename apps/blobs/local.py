@@ -33,7 +33,7 @@ class LocalBlobStorage(FileSystemStorage):
         with source.open("rb") as written:
             os.fsync(written.fileno())
         source.rename(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return name
 
     def _spooled(self, content: File) -> Path:
@@ -56,7 +56,7 @@ class LocalBlobStorage(FileSystemStorage):
             folder = folder.parent
         for new in reversed(missing):
             new.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(new.parent)
+            sync_folder(new.parent)
 
     def read_range(self, name: str, start: int, size: int) -> Iterator[bytes]:
         """`size` bytes from `start` on, in chunks; fewer when the object is shorter."""
@@ -67,7 +67,8 @@ class LocalBlobStorage(FileSystemStorage):
                 yield chunk
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes what was created, renamed or removed in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 from django.core.files import File
@@ -28,6 +29,27 @@ def new_object_key(workspace_public_id: UUID) -> str:
 def spool_directory() -> Path | None:
     """Where bodies are best spooled for the storage in use, None for the system's temporary directory."""
     return getattr(storages["blobs"], "spool_directory", None)
+
+
+@contextmanager
+def scratch_file() -> Iterator[tuple[IO[bytes], Path]]:
+    """An empty file where bodies are spooled, for what is too long for the memory; gone at the end of the block.
+
+    `write_object` may move it away. Raises `Unavailable` or `StorageFull`.
+    """
+    directory = spool_directory()
+    try:
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+        file = tempfile.NamedTemporaryFile(prefix=SPOOL_PREFIX, dir=directory, delete=False)  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise refusal_of_disk(error, "take bytes in") from error
+    path = Path(file.name)
+    try:
+        with file:
+            yield file, path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def clear_spool(*, older_than_s: float) -> int:

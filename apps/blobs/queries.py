@@ -1,11 +1,13 @@
 """Blobs as background work sees them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.core.files.storage import storages
 from django.db.models import QuerySet
 
+from apps.blobs import sql
+from apps.blobs.content import StoredBlob
 from apps.blobs.local import LocalBlobStorage
 from apps.blobs.models import Blob
 
@@ -35,3 +37,13 @@ def inline_blobs(blob_ids: Sequence[int], *, at_once: int) -> Iterator[list[Inli
         rows = Blob.objects.filter(id__in=blob_ids[start : start + at_once], object_key=None)
         if batch := [InlineBlob(row.id, bytes(row.inline or b"")) for row in rows.only("id", "inline")]:
             yield batch
+
+
+def stored_blobs(workspace_id: int, digests: Collection[bytes]) -> dict[bytes, StoredBlob]:
+    """Where the bytes of blobs lie, those of small ones included, by their sha256; unknown ones are left out."""
+    return sql.stored_blobs(workspace_id, digests)
+
+
+def known_digests(workspace_id: int, digests: Collection[bytes]) -> set[bytes]:
+    """Those of the digests that the workspace has bytes of."""
+    return sql.known_digests(workspace_id, digests)

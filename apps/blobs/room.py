@@ -1,6 +1,7 @@
 """Room on the disks of this machine that writes go to."""
 
 import os
+from itertools import chain
 from pathlib import Path
 
 from django.conf import settings
@@ -33,7 +34,7 @@ def _check(directory: Path, size_bytes: int) -> None:
 
 def _free_bytes(directory: Path) -> int | None:
     """Of the disk of a directory that may yet have to be made. None where it cannot be asked."""
-    for place in (directory, *directory.parents):
+    for place in chain((directory,), directory.parents):
         try:
             disk = os.statvfs(place)
         except FileNotFoundError:

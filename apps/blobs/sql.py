@@ -1,8 +1,11 @@
 """Set-based statements over blobs and intents."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import connection, transaction
+
+from apps.blobs.content import StoredBlob
+from apps.common.database import hot_cursor
 
 _ADD_INTENTS = """
 INSERT INTO blobs_objectintent (object_key, created_at) SELECT key, now() FROM unnest(%s::text[]) AS key
@@ -28,6 +31,13 @@ UPDATE blobs_blob SET object_key = %(key)s
  WHERE id = %(id)s AND object_key = %(lost)s
    AND EXISTS (SELECT FROM blobs_objectintent WHERE object_key = %(key)s AND expired_at IS NULL FOR UPDATE)
 """
+
+# One index lookup a digest.
+_STORED = """
+SELECT sha256, size_bytes, inline, object_key FROM blobs_blob WHERE workspace_id = %s AND sha256 = ANY(%b)
+"""
+
+_KNOWN = "SELECT sha256 FROM blobs_blob WHERE workspace_id = %s AND sha256 = ANY(%b)"
 
 _DROP_INTENTS = "DELETE FROM blobs_objectintent WHERE object_key = ANY(%s)"
 
@@ -56,3 +66,16 @@ def replace_object(blob_id: int, *, lost: str, key: str) -> None:
         cursor.execute(_REPLACE_OBJECT, {"id": blob_id, "lost": lost, "key": key})
         if cursor.rowcount:
             cursor.execute(_DROP_INTENTS, [[key]])
+
+
+def stored_blobs(workspace_id: int, digests: Collection[bytes]) -> dict[bytes, StoredBlob]:
+    """The blobs of a workspace by their sha256, with the bytes of those that have them in their row."""
+    with hot_cursor() as cursor:
+        rows = cursor.execute(_STORED, [workspace_id, list(digests)], binary=True).fetchall()
+    return {row[0]: StoredBlob(*row) for row in rows}
+
+
+def known_digests(workspace_id: int, digests: Collection[bytes]) -> set[bytes]:
+    """Which of the digests the workspace has a blob for."""
+    with hot_cursor() as cursor:
+        return {row[0] for row in cursor.execute(_KNOWN, [workspace_id, list(digests)], binary=True)}

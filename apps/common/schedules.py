@@ -90,6 +90,17 @@ def parse_schedule(text: str, *, zone: str = "UTC", jitter_s: int = 0, shortest_
     return _cron(words, zone, jitter_s)
 
 
+def parse_zone(name: str, *, field: str = "timezone") -> ZoneInfo:
+    """The IANA time zone of that name. Raises Invalid on `field`."""
+    try:
+        if name in _NOT_ZONES or len(name) > 64:
+            raise ValueError(name)
+        return ZoneInfo(name)
+    # A directory of the zone database gives OSError, a name that is not there KeyError.
+    except (KeyError, ValueError, OSError) as error:
+        raise Invalid.of(field, "timezone", f"there is no time zone {shown(name)!r}; use 'Europe/Oslo'") from error
+
+
 def next_run(schedule: Schedule, after: datetime, *, seed: str = "", anchor: datetime = EPOCH) -> datetime:
     """The first moment of the schedule later than `after`, in UTC.
 
@@ -133,7 +144,7 @@ def _cron(words: str, zone: str, jitter_s: int) -> Cron:
     line = _NAMED.get(words.lower(), words)
     if len(line.split()) != 5:
         raise _wrong("a cron line has five fields: minute, hour, day of month, month, day of week")
-    _check_zone(zone)
+    parse_zone(zone)
     schedule = Cron(line, zone, jitter_s)
     try:
         next_run(schedule, EPOCH)
@@ -142,16 +153,6 @@ def _cron(words: str, zone: str, jitter_s: int) -> Cron:
     except StopIteration as error:
         raise _wrong(f"the cron line {shown(line)!r} never comes due") from error
     return schedule
-
-
-def _check_zone(zone: str) -> None:
-    try:
-        if zone in _NOT_ZONES or len(zone) > 64:
-            raise ValueError(zone)
-        ZoneInfo(zone)
-    # A directory of the zone database gives OSError, a name that is not there KeyError.
-    except (KeyError, ValueError, OSError) as error:
-        raise Invalid.of("timezone", "timezone", f"there is no time zone {shown(zone)!r}; use 'Europe/Oslo'") from error
 
 
 def _after(schedule: Cron, start: datetime) -> datetime:

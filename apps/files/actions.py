@@ -174,7 +174,7 @@ def copy_files(
     for transfer in transfers:
         state = _source_state(workspace, transfer.source, transfer.source_version)
         items.append(_put_of(workspace, transfer.target, transfer.condition, state))
-    return _all_applied(
+    return all_applied(
         apply_changes(workspace, items, all_or_nothing=True, actor=actor, origin=Origin.PUT, message=message)
     )
 
@@ -206,7 +206,7 @@ def move_files(
             change.status in (ChangeStatus.PRECONDITION_FAILED, ChangeStatus.NOT_FOUND) for change in changes[::2]
         )
         if not source_moved_on:
-            return _all_applied(changes[1::2])
+            return all_applied(changes[1::2])
     raise Busy
 
 
@@ -220,7 +220,12 @@ class Revert:
 
 
 def revert_files(
-    workspace: WorkspaceRef, reverts: Sequence[Revert], *, actor: Actor, message: str = ""
+    workspace: WorkspaceRef,
+    reverts: Sequence[Revert],
+    *,
+    actor: Actor,
+    origin: Origin = Origin.PUT,
+    message: str = "",
 ) -> list[Change]:
     """Writes old states as new versions, all or nothing. Raises `NotFound` for a version that the path never had."""
     items = []
@@ -232,8 +237,8 @@ def revert_files(
             items.append(ChangeItem(revert.path, revert.condition))
         else:
             items.append(_put_of(workspace, revert.path, revert.condition, state))
-    changes = apply_changes(workspace, items, all_or_nothing=True, actor=actor, origin=Origin.PUT, message=message)
-    return _all_applied(changes)
+    changes = apply_changes(workspace, items, all_or_nothing=True, actor=actor, origin=origin, message=message)
+    return all_applied(changes)
 
 
 def _source_state(workspace: WorkspaceRef, path: str, version: int | None) -> sql.BlobRow:
@@ -250,7 +255,8 @@ def _put_of(workspace: WorkspaceRef, path: str, condition: Condition, state: sql
     return ChangeItem(checked_path(path), condition, Content(state.sha256), state.content_type)
 
 
-def _all_applied(changes: list[Change]) -> list[Change]:
+def all_applied(changes: list[Change]) -> list[Change]:
+    """The changes of an all-or-nothing call. Raises the first refusal's error, with its `path`."""
     refusals = [change for change in changes if not change.is_applied]
     for change in sorted(refusals, key=lambda change: change.status is ChangeStatus.NOT_APPLIED):
         error = change.error

@@ -1,5 +1,6 @@
 """Keeping history, and the one way in which it goes early."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 from django.db import transaction
@@ -15,16 +16,26 @@ from apps.files.retention import is_held
 from apps.workspaces.standing import require_owner
 
 
-def hold(workspace: WorkspaceRef, *, holder: str, sequence: int | None = None) -> Hold:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A sequence whose history stays, and what was live as of the newest one when it was held."""
+
+    sequence: int
+    live_files: int
+    live_bytes: int
+
+
+def hold(workspace: WorkspaceRef, *, holder: str, sequence: int | None = None) -> Held:
     """Keeps the history as of a sequence, the newest when none is given, until `release`.
 
-    Taken under the lock that retention removes history under: what is there now stays there. Joins a transaction.
+    Taken under the lock that every write takes, and retention too: what is there now stays there. Joins a transaction,
+    and keeps the lock until its end.
     """
-    with transaction.atomic():
-        last = upkeep_sql.locked_counter(workspace.id).last_sequence
-        return Hold.objects.create(
-            workspace_id=workspace.id, holder=holder, sequence=last if sequence is None else min(sequence, last)
-        )
+    with transaction.atomic(savepoint=False):
+        last, live_files, live_bytes = upkeep_sql.locked_counter(workspace.id)
+        held = last if sequence is None else min(sequence, last)
+        Hold.objects.create(workspace_id=workspace.id, holder=holder, sequence=held)
+    return Held(held, live_files, live_bytes)
 
 
 def release(workspace: WorkspaceRef, *, holder: str) -> None:

@@ -64,7 +64,7 @@ def _broken_rule(path: str) -> str | None:
         return "dot_segment"
     if len(encoded) > MAX_SEGMENT_BYTES and any(len(part) > MAX_SEGMENT_BYTES for part in encoded.split(b"/")):
         return "segment_too_long"
-    if segments[0] == RESERVED_ROOT:
+    if segments[0].casefold() == RESERVED_ROOT:  # On some file systems other letters name the same folder.
         return "reserved"
     return None
 

@@ -1,14 +1,15 @@
 """What is where, what was, and what has changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 
 from apps.common.errors import BadCursor, CursorExpired, EpochChanged, NotFound
-from apps.files import sql
+from apps.files import browsing_sql, sql
+from apps.files.browsing_sql import ChangeSetRow, PathRow
 from apps.files.cursors import FeedCursor
-from apps.files.models import SEQUENCE_BITS, ChangeSet, FileVersion
+from apps.files.models import SEQUENCE_BITS, ChangeSet, FeedCheckpoint, FileVersion
 from apps.files.sql import BlobRow, HistoryRow, Position, StateRow
 
 VERSIONS_AT_ONCE = 5000
@@ -198,3 +199,80 @@ def index_members(
     is_deleted. Paths with a segment `hidden` are left out. Read the position first, as for `index_pages`.
     """
     return sql.index_members(workspace_id, prefix, hidden, version_base)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderEntry:
+    """What one folder shows: a file with its newest state, or a folder (`state` None)."""
+
+    name: str
+    path: str
+    state: PathRow | None
+
+    @property
+    def behind(self) -> str:
+        """Where the entries after this one begin, for `folder_entries`."""
+        return self.path + (" " if self.state else "0")
+
+
+def folder_entries(
+    workspace_id: int, prefix: str, *, start: str = "", tombstones: bool = False, limit: int
+) -> list[FolderEntry]:
+    """Entries of a folder, in the order of their paths' bytes, from the beginning or from `behind` another one.
+
+    `prefix` is a checked prefix. A folder is there while a file is below it. One query, an index lookup an entry.
+    """
+    start = max(start, prefix)
+    rows = browsing_sql.folder_rows(workspace_id, prefix, start, tombstones=tombstones, limit=limit)
+    return [_folder_entry(prefix, row) for row in rows]
+
+
+def _folder_entry(prefix: str, row: PathRow) -> FolderEntry:
+    name, slash, _below = row.path[len(prefix) :].partition("/")
+    return FolderEntry(name, prefix + name, None if slash else row)
+
+
+def paths_with(
+    workspace_id: int, words: str, *, after: str = "", tombstones: bool = False, limit: int
+) -> list[PathRow]:
+    """Newest states of the paths that hold `words`, whatever the case, in order. Reads all paths of the workspace."""
+    return browsing_sql.search_rows(workspace_id, words, after, tombstones=tombstones, limit=limit)
+
+
+def latest_change_sets(workspace_id: int, *, before: int | None = None, limit: int) -> list[ChangeSetRow]:
+    """Change sets, newest first, from before a sequence on. One query by the primary key."""
+    return browsing_sql.change_set_rows(workspace_id, before, limit)
+
+
+def change_set_at(workspace_id: int, first: int) -> ChangeSetRow:
+    """The change set that begins at a sequence. Raises `NotFound`."""
+    found = browsing_sql.change_set_rows(workspace_id, first + 1, 1)
+    if not found or found[0].first != first:
+        raise NotFound
+    return found[0]
+
+
+def versions_of_set(workspace_id: int, first: int, last: int, *, limit: int) -> list[VersionOfSet]:
+    """What was written between two sequences, in order. Versions that retention has removed are missing."""
+    base = workspace_id << SEQUENCE_BITS
+    rows = FileVersion.objects.filter(id__gte=base | first, id__lte=base | last).select_related("file").order_by("id")
+    return [_version_of_set(row) for row in rows[:limit]]
+
+
+UPLOAD = "upload"
+"""The uploader's name as a reader of the feed."""
+
+
+def uploaded_to(workspace_ids: Collection[int]) -> dict[int, int]:
+    """How far the uploader has come in these workspaces, as sequences; those without a word it has not begun."""
+    rows = FeedCheckpoint.objects.filter(workspace_id__in=workspace_ids, consumer=UPLOAD)
+    return dict(rows.values_list("workspace_id", "sequence"))
+
+
+def versions_to_upload(workspace_id: int, *, limit: int) -> list[VersionOfSet]:
+    """The next versions whose bytes lie in the database only, in order. Looks behind the uploader's checkpoint."""
+    base = workspace_id << SEQUENCE_BITS
+    reached = uploaded_to([workspace_id]).get(workspace_id, 0)
+    rows = FileVersion.objects.filter(id__gt=base | reached, id__lt=base + (1 << SEQUENCE_BITS), blob__object_key=None)
+    rows = rows.exclude(blob=None).select_related("file").order_by("id")
+    return [_version_of_set(row) for row in rows[:limit]]

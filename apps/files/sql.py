@@ -7,12 +7,12 @@ prepared statements. Costs were measured on two cores with a million files.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from django.db import connection
 
+from apps.common.database import hot_cursor
 from apps.common.errors import NotFound, Unavailable
 from apps.files.changes import Change, ChangeItem, ChangeStatus, Previous, Write
 from apps.files.models import SEQUENCE_BITS, Origin
@@ -182,14 +182,6 @@ class Position(NamedTuple):
     epoch: UUID
     purged_sequence: int
     last_sequence: int
-
-
-@contextmanager
-def hot_cursor() -> Iterator[psycopg.Cursor[Any]]:
-    """A binary server-side-binding cursor on Django's connection; errors become Django's."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(cast(Any, connection.connection)) as cursor:
-        yield cursor
 
 
 def apply_change(workspace_id: int, write: Write) -> Change:

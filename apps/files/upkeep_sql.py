@@ -10,7 +10,8 @@ from apps.common.errors import NotFound
 from apps.files.models import SEQUENCE_BITS
 
 _LOCK_COUNTER = """
-SELECT last_sequence, stored_bytes FROM workspaces_workspacecounter WHERE workspace_id = %s FOR NO KEY UPDATE
+SELECT last_sequence, live_files, live_bytes
+  FROM workspaces_workspacecounter WHERE workspace_id = %s FOR NO KEY UPDATE
 """
 
 _BEHIND = """
@@ -115,7 +116,8 @@ _PURGE_STEPS = (
 
 class CounterRow(NamedTuple):
     last_sequence: int
-    stored_bytes: int
+    live_files: int
+    live_bytes: int
 
 
 def locked_counter(workspace_id: int) -> CounterRow:

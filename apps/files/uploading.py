@@ -4,7 +4,7 @@ from apps.blobs.actions import name_objects, store_blobs
 from apps.blobs.queries import copies_small_blobs, inline_blobs
 from apps.files import upkeep_sql
 from apps.files.models import FeedCheckpoint
-from apps.files.queries import change_sets_since
+from apps.files.queries import UPLOAD, change_sets_since
 from apps.files.upkeep import upkeep_step
 from apps.jobs.actions import enqueue
 from apps.jobs.runs import JobRun
@@ -13,7 +13,6 @@ from apps.workspaces.queries import public_id_of
 KIND = "files.upload"
 PLAN_KIND = "files.plan_uploads"
 PLAN_EVERY_S = 30
-CONSUMER = "upload"
 SETS_AT_ONCE = 200
 BLOBS_AT_ONCE = 64
 THREADS = 4
@@ -25,7 +24,7 @@ def upload_workspace(run: JobRun) -> dict[str, int]:
     Safe at any point after a kill: what was uploaded without its row leaves an intent, and the sweep finds it.
     """
     workspace_id = int(run.subject)
-    checkpoint, _ = FeedCheckpoint.objects.get_or_create(workspace_id=workspace_id, consumer=CONSUMER)
+    checkpoint, _ = FeedCheckpoint.objects.get_or_create(workspace_id=workspace_id, consumer=UPLOAD)
     public_id = public_id_of(workspace_id)
     uploaded = 0
     while sets := change_sets_since(workspace_id, checkpoint.sequence, limit=SETS_AT_ONCE):
@@ -49,7 +48,7 @@ def plan_uploads(run: JobRun) -> dict[str, int]:
     """Enqueues an upload for every workspace whose checkpoint is behind its sequence: what wake-ups have missed."""
     if not copies_small_blobs():
         return {"planned": 0}
-    behind = upkeep_sql.workspaces_behind(CONSUMER)
+    behind = upkeep_sql.workspaces_behind(UPLOAD)
     for workspace_id in behind:
         enqueue(KIND, str(workspace_id), workspace_id=workspace_id)
     return {"planned": len(behind)}

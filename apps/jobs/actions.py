@@ -11,9 +11,8 @@ from django.db.models.functions import Now
 from apps.common.ids import uuid7
 from apps.jobs import bell, registry, sql
 from apps.jobs.errors import JobFinished, JobNotRetryable, RunInProgress
-from apps.jobs.models import DeliveryState, Job, JobState, WebhookDelivery, WebhookEndpoint
+from apps.jobs.models import OPEN_STATES, DeliveryState, Job, JobState, WebhookDelivery, WebhookEndpoint
 
-OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
 DELIVER = "webhooks.deliver"
 FILES_CHANGED = "files.changed"
 JOB_FAILED = "job.failed"

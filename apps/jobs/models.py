@@ -19,6 +19,9 @@ class JobState(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
+
+
 class Job(models.Model):
     """Work that is longer than a request. The row is the truth; the broker only rings."""
 

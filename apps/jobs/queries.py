@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.common.errors import NotFound
 from apps.jobs import registry
-from apps.jobs.models import Job, JobState, Tick, WebhookDelivery, WebhookEndpoint
+from apps.jobs.models import OPEN_STATES, Job, JobState, Tick, WebhookDelivery, WebhookEndpoint
 
 STUCK_AFTER = timedelta(minutes=15)
 
@@ -58,7 +58,7 @@ def job_by_id(public_id: UUID) -> Job:
 
 def open_job(kind: str, subject: str) -> Job | None:
     """The job that does or will do this work, if there is one."""
-    return Job.objects.filter(kind=kind, subject=subject, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
+    return Job.objects.filter(kind=kind, subject=subject, state__in=OPEN_STATES).first()
 
 
 def last_tick() -> datetime | None:
@@ -110,7 +110,7 @@ def _periodic_run(kind: registry.Kind) -> PeriodicRun:
     if last is None:
         return PeriodicRun(kind.name, every_s, "", None, None, None)
     success_at = runs.filter(state=JobState.SUCCEEDED).values_list("finished_at", flat=True).first()
-    is_open = last.state in (JobState.QUEUED, JobState.RUNNING)
+    is_open = last.state in OPEN_STATES
     next_at = last.next_run_at if is_open else last.created_at + timedelta(seconds=every_s)
     return PeriodicRun(kind.name, every_s, last.state, last.started_at, success_at, next_at)
 

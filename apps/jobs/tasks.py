@@ -9,6 +9,7 @@ from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import Error as DatabaseFailure
 from django.db import connection
 
+from apps.common.memory import return_large_blocks
 from apps.jobs import running, runs, ticking
 
 logger = structlog.get_logger(__name__)
@@ -51,6 +52,12 @@ def run_job(job_id: int) -> None:
 def tick() -> None:
     """Look after jobs that nobody looks after."""
     ticking.tick()
+
+
+@celeryd_after_setup.connect
+def keep_small(**_: Any) -> None:
+    """Before the worker starts: what its jobs have used, they give back."""
+    return_large_blocks()
 
 
 @celeryd_after_setup.connect

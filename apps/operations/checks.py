@@ -136,3 +136,26 @@ def check_workspaces(app_configs: Any, databases: Sequence[str] | None = None, *
         )
         for one in absent
     ]
+
+
+@register()
+def check_cloud_sync(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W006, W007: copies that were asked for and are not made, or not with the credentials that were meant."""
+    found: list[CheckMessage] = []
+    if settings.CLOUD_SYNC_ENABLED and not settings.CLOUD_SYNC_BUCKET:
+        found.append(
+            checks.Warning(
+                "CLOUD_SYNC_ENABLED is true, and CLOUD_SYNC_BUCKET is not set: nothing is copied anywhere.",
+                hint="Set CLOUD_SYNC_BUCKET.",
+                id="memoryhub.W006",
+            )
+        )
+    if bool(settings.CLOUD_SYNC_ACCESS_KEY) != bool(settings.CLOUD_SYNC_SECRET_KEY):
+        found.append(
+            checks.Warning(
+                "Only one of CLOUD_SYNC_ACCESS_KEY and CLOUD_SYNC_SECRET_KEY is set: neither is used.",
+                hint="Set both, or neither to let boto3 find credentials.",
+                id="memoryhub.W007",
+            )
+        )
+    return found

@@ -1,5 +1,6 @@
 """What Prometheus reads: counts that this web server's processes share, and gauges read from the database."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -12,6 +13,8 @@ from prometheus_client.values import ValueClass
 
 from apps.jobs.queries import counts_by_kind
 from apps.operations import counterfile, queries
+from apps.snapshots.alarms import KINDS, longest_lag_s
+from apps.snapshots.alarms import alarms as snapshot_alarms
 
 counterfile.install()
 
@@ -60,6 +63,18 @@ class HubCollector(Collector):
             "How long ago the scheduler was last seen alive.",
             value=totals.last_tick_age_s,
         )
+        alarms = GaugeMetricFamily(
+            "memoryhub_snapshot_alarms", "What is wrong with copies of snapshots, by kind.", labels=["kind"]
+        )
+        raised = Counter(alarm.kind for alarm in snapshot_alarms())
+        for kind in KINDS:
+            alarms.add_metric([kind], raised[kind])
+        yield alarms
+        yield GaugeMetricFamily(
+            "memoryhub_copy_lag_seconds",
+            "How long changes of some workspace have not been in its target, the longest of all.",
+            value=longest_lag_s(),
+        )
         yield GaugeMetricFamily("memoryhub_workspaces", "Workspaces that are not archived.", value=usage.workspaces)
         yield GaugeMetricFamily("memoryhub_files", "Live files.", value=usage.live_files)
         yield GaugeMetricFamily("memoryhub_live_bytes", "Bytes in live files.", value=usage.live_bytes)
@@ -67,7 +82,7 @@ class HubCollector(Collector):
 
 
 def exposition() -> bytes:
-    """Everything, in Prometheus's text format. Four queries.
+    """Everything, in Prometheus's text format. Eight queries.
 
     With a shared directory the counts are those of all processes of this web server, else of this one.
     """

@@ -88,12 +88,17 @@ class AbsentWorkspace:
 
 
 def absent_workspaces() -> list[AbsentWorkspace]:
-    """What ROOT_DIALECT, DIALECT_HOSTS and API_KEY_WORKSPACE name in vain, each once. One query, none without them."""
+    """What ROOT_DIALECT, DIALECT_HOSTS, API_KEY_WORKSPACE and CLOUD_SYNC_WORKSPACE name in vain, each once.
+
+    One query, none without them.
+    """
     mounts = [("ROOT_DIALECT", settings.ROOT_DIALECT)] if settings.ROOT_DIALECT else []
     mounts += [("DIALECT_HOSTS", target) for target in settings.DIALECT_HOSTS]
     named = [AbsentWorkspace(setting, target.rpartition(":")[2]) for setting, target in mounts]
     if settings.API_KEY:
         named.append(AbsentWorkspace("API_KEY_WORKSPACE", settings.API_KEY_WORKSPACE))
+    if settings.CLOUD_SYNC_ENABLED:
+        named.append(AbsentWorkspace("CLOUD_SYNC_WORKSPACE", settings.CLOUD_SYNC_WORKSPACE))
     if not named:
         return []
     present = set(live_workspaces().filter(slug__in=[one.slug for one in named]).values_list("slug", flat=True))

@@ -46,8 +46,7 @@ class AnyWorkspace(Protocol):
 
 def create_workspace(slug: str, *, name: str = "", actor: Actor, owner: User | None = None) -> Workspace:
     """A new, empty workspace. Invalid for a slug of the wrong form, AlreadyExists for one that is or was in use."""
-    if SLUG.fullmatch(slug) is None:
-        raise Invalid.of("slug", "bad_slug", "A slug is 1 to 63 of a-z, 0-9 and '-', and does not begin with '-'.")
+    check_slug(slug)
     check_options({"name": name})
     # Asked first, because a refused INSERT uses up one of the 2^23 keys.
     if Workspace.objects.filter(slug=slug).exists():
@@ -59,6 +58,12 @@ def create_workspace(slug: str, *, name: str = "", actor: Actor, owner: User | N
         if owner is not None:
             set_member(workspace, owner, Role.OWNER, actor=actor)
     return workspace
+
+
+def check_slug(slug: str) -> None:
+    """Raises `Invalid` for what no workspace can be called."""
+    if SLUG.fullmatch(slug) is None:
+        raise Invalid.of("slug", "bad_slug", "A slug is 1 to 63 of a-z, 0-9 and '-', and does not begin with '-'.")
 
 
 def _inserted(slug: str, name: str) -> Workspace:

@@ -41,7 +41,7 @@ def is_folder(value: str) -> bool:
         and value.isprintable()
         and "\\" not in value
         and not any(segment in {"", ".", ".."} for segment in segments)
-        and segments[0] != ".memoryhub"
+        and segments[0].casefold() != ".memoryhub"
     )
 
 

@@ -62,11 +62,13 @@ class WorkspaceView(HubView):
     """A view below `/api/v1/workspaces/{slug}/`; sets `self.workspace` and `request.actor`.
 
     `required_scope` names the scope for each method; HEAD is GET. Handlers get DRF's request and the address's parts
-    without the slug. `rate_limited = False` is for clients that cannot take a 429.
+    without the slug. `rate_limited = False` is for clients that cannot take a 429, `key_is_token = True` for those
+    that send their token in X-API-Key.
     """
 
     required_scope: ClassVar[dict[str, str]] = {}
     rate_limited: ClassVar[bool] = True
+    key_is_token: ClassVar[bool] = False
     slug: str
     workspace: OpenWorkspace
 
@@ -109,7 +111,7 @@ def open_for(view: WorkspaceView, request: Any, slug: str) -> OpenWorkspace:
     scope = view.required_scope.get(method)
     if scope is None or not hasattr(view, method.lower()):
         raise method_not_allowed(view)
-    return open_workspace(request, slug, scope, rate_limited=view.rate_limited)
+    return open_workspace(request, slug, scope, rate_limited=view.rate_limited, key_is_token=view.key_is_token)
 
 
 def check_parameters(view: HubView, request: Any) -> None:

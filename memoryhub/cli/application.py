@@ -4,7 +4,23 @@ from typing import Annotated
 
 import typer
 
-from memoryhub.cli import files, identities, jobs, login, members, sync, tokens, up, upkeep, users, workspaces
+from memoryhub.cli import (
+    files,
+    identities,
+    importing,
+    jobs,
+    login,
+    members,
+    policies,
+    restoring,
+    sync,
+    targets,
+    tokens,
+    up,
+    upkeep,
+    users,
+    workspaces,
+)
 
 application = typer.Typer(
     help="A memory hub for agents and people: files that sync, keep every version, and can be restored.",
@@ -44,4 +60,10 @@ application.add_typer(members.commands, name="member", help="The users of a work
 application.add_typer(identities.commands, name="identity", help="Whom an outside checker vouches for.")
 application.add_typer(users.commands, name="user", help="People who sign in to the console.")
 application.add_typer(jobs.commands, name="jobs", help="What the hub does beside requests: list, retry, cancel.")
+application.add_typer(
+    policies.commands, name="snapshot", help="Name states of a workspace, compare them, and copy them elsewhere."
+)
+application.add_typer(targets.commands, name="target", help="Where copies of snapshots go.")
+application.command("restore")(restoring.restore)
+application.add_typer(importing.commands, name="import")
 application.add_typer(upkeep.epoch_commands, name="epoch")

@@ -1,6 +1,7 @@
 """`memoryhub login`."""
 
-import os
+import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -11,8 +12,11 @@ from memoryhub.cli.connecting import (
     ProfileOption,
     UrlOption,
     WorkspaceOption,
-    open_client,
+    connected,
+    file_errors,
+    profile_errors,
 )
+from memoryhub.cli.hub import CANNOT, complain
 
 
 def login(
@@ -27,11 +31,28 @@ def login(
 
     memoryhub login --url https://hub.example.org --workspace notes
     """
-    given = token or os.environ.get("MEMORYHUB_TOKEN", "") or typer.prompt("Token", hide_input=True)
-    connection = Connection(url, given, workspace).completed(profile)
-    with open_client(connection, profile) as client:
-        info = client.info()
-    from memoryhub.cli.profiles import Profile, save
+    from memoryhub.cli.profiles import Profile, save, set_damaged_aside
 
-    place = save(profile, Profile(connection.url, connection.workspace, connection.token))
-    print(f"{connection.url}, workspace {info.slug}: {info.live_files} files. The token is kept in {place}.")
+    with profile_errors():
+        found = Connection(url, token, workspace).completed(profile, anew=True)
+    if not found.token:
+        found = replace(found, token=_asked_token(found.url))
+    with connected(found) as client:
+        info = client.info()
+    with profile_errors():
+        if (damaged := set_damaged_aside()) is not None:
+            complain(f"The profiles so far could not be read; they are kept in {damaged}.")
+        place = save(profile, Profile(found.url, found.workspace, client.target.token))
+    with file_errors():
+        print(f"{found.url}, workspace {info.slug}: {info.live_files} files. The token is kept in {place}.")
+
+
+def _asked_token(url: str) -> str:
+    """What is typed unseen at a terminal, else the first line of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"Token for {url}", hide_input=True))
+    token = sys.stdin.readline().strip()
+    if not token:
+        complain(f"There is no token for {url}, and nobody at a terminal to ask: give it on standard input.")
+        raise typer.Exit(CANNOT)
+    return token

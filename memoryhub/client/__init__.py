@@ -7,14 +7,17 @@ with Client("http://127.0.0.1:8000", token, "default") as hub:
     print(hub.read("notes/today.md"))
 """
 
-from memoryhub.client.asynchronous import AsyncClient
+from typing import TYPE_CHECKING, Any
+
 from memoryhub.client.blocking import Client
 from memoryhub.client.errors import (
+    ChangedWhileSent,
     ConnectionFailed,
     CursorExpired,
     DamagedAnswer,
     HubError,
     Invalid,
+    Moved,
     NotFound,
     OutOfRoom,
     PreconditionFailed,
@@ -31,8 +34,10 @@ from memoryhub.client.values import (
     Change,
     Changes,
     Delete,
+    FileInfo,
     FileState,
     History,
+    Purged,
     Put,
     RefusedItem,
     Revert,
@@ -42,24 +47,31 @@ from memoryhub.client.values import (
     WorkspaceInfo,
 )
 
+if TYPE_CHECKING:
+    from memoryhub.client.asynchronous import AsyncClient
+
 __all__ = [
     "ANY",
     "AsyncClient",
     "Change",
+    "ChangedWhileSent",
     "Changes",
     "Client",
     "ConnectionFailed",
     "CursorExpired",
     "DamagedAnswer",
     "Delete",
+    "FileInfo",
     "FileState",
     "History",
     "HubError",
     "Index",
     "Invalid",
+    "Moved",
     "NotFound",
     "OutOfRoom",
     "PreconditionFailed",
+    "Purged",
     "Put",
     "Refused",
     "RefusedItem",
@@ -74,3 +86,12 @@ __all__ = [
     "Version",
     "WorkspaceInfo",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports `AsyncClient`: asyncio costs more than a third of what it takes to find that a folder is in step."""
+    if name == "AsyncClient":
+        from memoryhub.client.asynchronous import AsyncClient  # noqa: PLC0415 - only when it is asked for
+
+        return AsyncClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,10 @@
 """The client for ordinary code."""
 
-import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -14,18 +13,21 @@ import httpx
 
 from memoryhub.client import calls
 from memoryhub.client.calls import Answer, Call
-from memoryhub.client.errors import ChangedWhileSent, DamagedAnswer
+from memoryhub.client.disk import CHUNK_BYTES, flush, pieces, replacing
+from memoryhub.client.errors import DamagedAnswer
 from memoryhub.client.index import Index, IndexReader
 from memoryhub.client.retrying import Retries
-from memoryhub.client.sending import BROKEN, CHUNK_BYTES, Attempts, Download, Target, index_params
+from memoryhub.client.sending import BROKEN, Attempts, Download, Target, index_params, is_answer
 from memoryhub.client.values import (
     Change,
     Changes,
     Content,
     Delete,
+    FileInfo,
     FileState,
     History,
     IfVersion,
+    Purged,
     Put,
     RefusedItem,
     Revert,
@@ -40,17 +42,25 @@ T = TypeVar("T")
 class Client:
     """The files of one workspace. Threads may share it: connections are pooled.
 
-    Every call may raise a `HubError`. What clears by itself (429, 503, a lost connection) is tried again as `retries`
-    says; a write that was tried again is never done twice, and one whose first answer was lost is recognised.
+    Where the hub, or the way to it, keeps a call from its result, that is a `HubError`. A file of this machine raises
+    OSError, as anywhere; an argument of another type TypeError or ValueError; a client that was closed RuntimeError.
+
+    What clears by itself (429, 502, 503, 504, a lost connection) is tried again as `retries` says. A write whose
+    answer was lost is recognised then and not done twice, by its condition or by a key. Only `put` and `delete` with
+    ANY have neither: sent again, they take the place of what somebody else may have written in between, which stays in
+    the history. `put_many` does not.
     """
 
     def __init__(
         self, url: str, token: str, workspace: str, *, retries: Retries | None = None, timeout_s: float = 60.0
     ) -> None:
-        """`url` is the hub's address without a path; `timeout_s` the longest silence of the hub."""
+        """`url` is the hub's address without a path; `timeout_s` the longest silence of the hub.
+
+        Raises `Invalid` where the address can be none, `Unauthorized` where the token can be none.
+        """
         self.target = Target(url, token, workspace)
         self._retries = retries or Retries()
-        self._http = httpx.Client(headers=self.target.headers, timeout=timeout_s)
+        self._http = httpx.Client(headers=self.target.headers, timeout=timeout_s, verify=self.target.trust)
 
     def __enter__(self) -> Self:
         return self
@@ -71,15 +81,13 @@ class Client:
         return b"".join(self.stream(path, version=version))
 
     def stream(self, path: str, *, version: int | None = None) -> Iterator[bytes]:
-        """The same in pieces, checked after the last one. Goes on where a connection breaks."""
-        url = self.target.base + calls.file_path(path)
-        download, attempts = Download(path), Attempts(self._retries)
+        """The same in pieces of up to 256 KiB, checked after the last one. Goes on where a connection breaks."""
+        url = self.target.address(calls.file_path(path), calls.file_params(version))
+        download, attempts = Download(path), Attempts(self.target, self._retries, calls.named(path, version))
         while True:
             try:
-                with self._http.stream(
-                    "GET", url, params=calls.file_params(version), headers=download.headers
-                ) as response:
-                    if response.status_code < 400:
+                with self._http.stream("GET", url, headers=download.headers) as response:
+                    if is_answer(response):
                         download.begin(response)
                         for chunk in response.iter_raw(CHUNK_BYTES):
                             download.take(chunk)
@@ -93,19 +101,19 @@ class Client:
                 attempts.broke_off(failure)
             time.sleep(attempts.wait_s())
 
-    def download(self, path: str, to: Path, *, version: int | None = None) -> None:
-        """Writes the bytes of a path to a file, which afterwards is whole or as it was before."""
-        handle, name = tempfile.mkstemp(dir=to.parent, prefix=".memoryhub-")
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for chunk in self.stream(path, version=version):
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(to)
-        finally:
-            part.unlink(missing_ok=True)
+    def download(self, path: str, to: str | PathLike[str], *, version: int | None = None) -> None:
+        """Writes the bytes of a path to a file, which afterwards is whole or as it was before; its folder is there.
+
+        Raises as `read` does, and OSError.
+        """
+        with replacing(Path(to)) as file:
+            for chunk in self.stream(path, version=version):
+                file.write(chunk)
+            flush(file)
+
+    def stat(self, path: str, *, version: int | None = None) -> FileInfo:
+        """What a path, or one of its versions, is without its bytes. Raises `NotFound`."""
+        return self._run(calls.stat(path, version))
 
     def put(
         self,
@@ -116,7 +124,11 @@ class Client:
         content_type: str = "application/octet-stream",
         message: str = "",
     ) -> Change:
-        """Makes bytes, or those of a file, the newest version of a path. Raises `PreconditionFailed`."""
+        """Makes bytes, or those of a file, the newest version of a path.
+
+        A file is read twice: for its digest, which is sent ahead, and as it is sent. Raises `PreconditionFailed`,
+        `TooLarge`, `OutOfRoom`, and `ChangedWhileSent` for a file that became shorter in between.
+        """
         return self._run(calls.put(path, content, if_version, content_type, message))
 
     def delete(self, path: str, *, if_version: IfVersion, message: str = "") -> Change:
@@ -124,7 +136,7 @@ class Client:
         return self._run(calls.delete(path, if_version, message))
 
     def history(self, path: str, *, limit: int = 100, cursor: str | None = None) -> History:
-        """Versions of a path, newest first."""
+        """Up to 1,000 versions of a path, newest first. Raises `NotFound` for a path that never was."""
         return self._run(calls.history(path, limit, cursor))
 
     # --- Many files
@@ -134,25 +146,41 @@ class Client:
     ) -> list[Change | RefusedItem]:
         """Writes and deletes up to 1,000 files, 32 MiB together, as one change set. One answer for each, in order.
 
-        With `all_or_nothing` a refused item refuses all: then every answer is a `RefusedItem`.
+        With `all_or_nothing` a refused item refuses all: raises `PreconditionFailed`, with `items` in its `fields`.
         """
         return self._run(calls.put_many(items, all_or_nothing, message))
 
     def get_many(self, items: Iterable[tuple[str, int | None]]) -> list[StoredFile | RefusedItem]:
-        """Reads up to 1,000 (path, version) pairs, 32 MiB together; version None is the newest. Answers in order."""
+        """Reads up to 1,000 (path, version) pairs, 32 MiB together; version None is the newest. Answers in order.
+
+        Raises `TooLarge` for more pairs. What does not fit into the bytes is a `RefusedItem` with that error.
+        """
         return self._run(calls.get_many(items))
 
     def copy(self, items: Iterable[Transfer], *, message: str = "") -> list[Change]:
-        """Copies files within the workspace, all or nothing. One change for each target."""
+        """Copies files within the workspace, all or nothing. One change for each target, in order.
+
+        Raises `NotFound` for a source, `PreconditionFailed` for a target.
+        """
         return self._run(calls.transfer("copy", items, message))
 
     def move(self, items: Iterable[Transfer], *, message: str = "") -> list[Change]:
-        """Moves files within the workspace, all or nothing; their histories stay at the old paths."""
+        """Moves files within the workspace, all or nothing; their histories stay at the old paths.
+
+        Raises as `copy` does, and `PreconditionFailed` for a source that has moved on from its `source_version`.
+        """
         return self._run(calls.transfer("move", items, message))
 
     def revert(self, items: Iterable[Revert], *, message: str = "") -> list[Change]:
-        """Writes old versions as new ones, all or nothing."""
+        """Writes old versions as new ones, all or nothing. Raises `NotFound`, `PreconditionFailed`."""
         return self._run(calls.revert(items, message))
+
+    def purge(self, path: str, *, confirm: str) -> Purged:
+        """Removes the old versions of a path for good, of a deleted one all; `confirm` repeats it. An owner's.
+
+        Raises `Invalid` where it does not. Where the first answer was lost, the counts are those of what was left.
+        """
+        return self._run(calls.purge(path, confirm))
 
     # --- The workspace
 
@@ -187,38 +215,32 @@ class Client:
     # --- Sending
 
     def _run(self, call: Call[T]) -> T:
-        attempts = Attempts(self._retries)
+        attempts = Attempts(self.target, self._retries, call.about)
         while True:
             try:
                 response = self._send(call)
-                if response.status_code < 400:
+                if is_answer(response):
                     answer = Answer(response.status_code, response.headers, response.content, attempts.may_be_done)
-                    return call.parse(answer)
+                    return call.result(answer)
                 if (error := attempts.refused(response, response.content)) is not None:
                     return call.settle(error, was_resent=attempts.may_be_done)
-            except httpx.LocalProtocolError as failure:
-                raise ChangedWhileSent("The file became shorter while it was sent.") from failure
             except BROKEN as failure:
                 attempts.broke_off(failure)
             time.sleep(attempts.wait_s())
 
     def _send(self, call: Call[T]) -> httpx.Response:
-        content = (
-            _pieces(call.content, int(call.headers["Content-Length"]))
-            if isinstance(call.content, Path)
-            else call.content
-        )
-        url = self.target.base + call.path
-        return self._http.request(call.method, url, params=call.params, headers=call.headers, content=content)
+        content = pieces(call.content, call.size_bytes) if isinstance(call.content, Path) else call.content
+        url = self.target.address(call.path, call.params)
+        return self._http.request(call.method, url, headers=call.headers, content=content)
 
     def _opened(self, path: str, params: dict[str, str]) -> httpx.Response:
-        """The beginning of an answer that says yes; to be closed."""
-        attempts = Attempts(self._retries)
-        request = self._http.build_request("GET", self.target.base + path, params=params)
+        """The beginning of an answer; to be closed."""
+        attempts = Attempts(self.target, self._retries)
+        request = self._http.build_request("GET", self.target.address(path, params))
         while True:
             try:
                 response = self._http.send(request, stream=True)
-                if response.status_code < 400:
+                if is_answer(response):
                     return response
                 if (error := attempts.refused(response, response.read())) is not None:
                     raise error
@@ -234,11 +256,3 @@ def _files(reader: IndexReader, response: httpx.Response) -> Iterator[FileState]
     except BROKEN as failure:
         raise DamagedAnswer("The index broke off.") from failure
     reader.finish()
-
-
-def _pieces(path: Path, size_bytes: int) -> Iterator[bytes]:
-    """The first so many bytes: what is appended meanwhile belongs to another version."""
-    with path.open("rb") as file:
-        while piece := file.read(min(CHUNK_BYTES, size_bytes)):
-            size_bytes -= len(piece)
-            yield piece

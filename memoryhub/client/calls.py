@@ -6,23 +6,28 @@ refuses the second sending shows whether the first one was done; or they carry a
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from memoryhub.client.errors import DamagedAnswer, Invalid, NotFound, PreconditionFailed, Refused, refusal
+from memoryhub.client.disk import digest_of
+from memoryhub.client.errors import Invalid, NotFound, PreconditionFailed, Refused, refusal
 from memoryhub.client.frames import END, MEDIA_TYPE, decoded, encoded
-from memoryhub.client.sending import digest_header
+from memoryhub.client.sending import digest_from, digest_header, reading_answer
 from memoryhub.client.values import (
+    ANY,
     Change,
     Changes,
     Content,
     Delete,
+    FileInfo,
     FileState,
     History,
     IfVersion,
+    Purged,
     Put,
     RefusedItem,
     Revert,
@@ -35,6 +40,8 @@ from memoryhub.client.values import (
 T = TypeVar("T")
 Headers = Mapping[str, str]
 GONE_OR_OTHER = (404, 412)
+_JSON = {"Content-Type": "application/json"}
+HEADER = re.compile(r"[!-~]+( +[!-~]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +55,16 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """Raises `DamagedAnswer` for what is none: half an answer, or that of something else than a hub."""
-        try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise DamagedAnswer("The answer cannot be read. Is that a hub?") from error
+        return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """One request below the workspace's address, and how its answer is read.
 
-    `after_resend` makes a result of a refusal that only the call's own lost first sending can have caused; it raises
-    the refusal again where it means something else.
+    `about` is the one path or version that it asks for, as a sentence names it. `after_resend` makes a result of a
+    refusal that only the call's own lost first sending can have caused; it raises the refusal again where it means
+    something else.
     """
 
     method: str
@@ -70,11 +74,23 @@ class Call(Generic[T]):
     headers: Headers = field(default_factory=dict)
     content: Content | None = None
     after_resend: Callable[[Refused], T] | None = None
+    about: str = ""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the content of a `put`, as it was when it was read for its digest."""
+        return int(self.headers["Content-Length"])
+
+    def result(self, answer: Answer) -> T:
+        """What the answer means. Raises `DamagedAnswer`."""
+        with reading_answer():
+            return self.parse(answer)
 
     def settle(self, error: Refused, *, was_resent: bool) -> T:
         """What a refusal means in the end: the result after all, or the error, which is raised."""
         if was_resent and self.after_resend is not None:
-            return self.after_resend(error)
+            with reading_answer():
+                return self.after_resend(error)
         raise error
 
 
@@ -87,12 +103,24 @@ def info(slug: str) -> Call[WorkspaceInfo]:
     return Call("GET", "", parse)
 
 
+def stat(path: str, version: int | None) -> Call[FileInfo]:
+    def parse(answer: Answer) -> FileInfo:
+        headers = answer.headers
+        sha256 = digest_from(headers["Repr-Digest"]).hex()
+        tag = int(headers["ETag"].strip('"'))
+        return FileInfo(path, tag, sha256, int(headers["Content-Length"]), headers["Content-Type"])
+
+    headers = {"Accept-Encoding": "identity"}
+    return Call("HEAD", file_path(path), parse, file_params(version), headers, about=named(path, version))
+
+
 def put(path: str, content: Content, if_version: IfVersion, content_type: str, message: str) -> Call[Change]:
-    sha256, size_bytes = _digest_of(content)
+    """Reads a file through for its digest."""
+    sha256, size_bytes = digest_of(content)
     condition, params = _condition(if_version)
     headers = {
         **condition,
-        "Content-Type": content_type,
+        "Content-Type": _header("A content type", content_type),
         "Content-Length": str(size_bytes),
         "Repr-Digest": digest_header(sha256),
     }
@@ -128,6 +156,7 @@ def delete(path: str, if_version: IfVersion, message: str) -> Call[Change]:
         params | _message(message),
         condition,
         after_resend=after_resend,
+        about=path,
     )
 
 
@@ -135,7 +164,15 @@ def file_path(path: str, *, below: str = "files") -> str:
     """Raises `Invalid` for a path that would be another one by the time it arrives."""
     if any(segment in ("", ".", "..") for segment in path.split("/")):
         raise Invalid(400, "bad_path", "A path has no empty segment, and none that is a dot or two.")
-    return f"/{below}/{quote(path)}"
+    try:
+        return f"/{below}/{quote(path)}"
+    except UnicodeEncodeError as error:
+        raise Invalid(400, "bad_path", "A path is UTF-8.") from error
+
+
+def named(path: str, version: int | None) -> str:
+    """A path, or one version of it, as a sentence names it."""
+    return path if version is None else f"version {version} of {path}"
 
 
 def file_params(version: int | None) -> dict[str, str]:
@@ -148,7 +185,7 @@ def history(path: str, limit: int, cursor: str | None) -> Call[History]:
         return History([Version.from_json(row) for row in body["items"]], body["next_cursor"])
 
     params = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
-    return Call("GET", file_path(path, below="history"), parse, params)
+    return Call("GET", file_path(path, below="history"), parse, params, about=path)
 
 
 def changes(since: str | None, limit: int, etag: str | None) -> Call[Changes | None]:
@@ -162,15 +199,15 @@ def changes(since: str | None, limit: int, etag: str | None) -> Call[Changes | N
         return Changes(items, body["cursor"], body["has_more"], answer.headers.get("ETag", ""))
 
     params = {"limit": str(limit)} | ({"since": since} if since else {})
-    return Call("GET", "/changes", parse, params, {"If-None-Match": etag} if etag else {})
-
-
-def index_text(params: Mapping[str, str]) -> Call[str]:
-    return Call("GET", "/index", lambda answer: answer.body.decode(), params)
+    headers = {"If-None-Match": _header("An ETag", etag)} if etag else {}
+    return Call("GET", "/changes", parse, params, headers)
 
 
 def put_many(items: Sequence[Put | Delete], all_or_nothing: bool, message: str) -> Call[list[Change | RefusedItem]]:
-    """One answer for each item, in order. With `all_or_nothing` a refusal of one is one of all."""
+    """One answer for each item, in order. With `all_or_nothing` a refusal of one is one of all.
+
+    Conditions recognise what a lost sending has done, and cost the hub nothing. Where an item has none, a key does.
+    """
     body = b"".join(_frame(item) for item in items) + END
 
     def parse(answer: Answer) -> list[Change | RefusedItem]:
@@ -178,14 +215,14 @@ def put_many(items: Sequence[Put | Delete], all_or_nothing: bool, message: str) 
 
     def after_resend(error: Refused) -> list[Change | RefusedItem]:
         rows = error.fields.get("items")
-        if not isinstance(rows, list):
+        results = _results(items, rows, was_resent=True) if isinstance(rows, list) else []
+        if not results or any(isinstance(result, RefusedItem) for result in results):
             raise error
-        return _results(items, rows, was_resent=True)
+        return results
 
-    params = {"mode": "all_or_nothing"} if all_or_nothing else {}
-    return Call(
-        "POST", "/files:put", parse, params | _message(message), {"Content-Type": MEDIA_TYPE}, body, after_resend
-    )
+    params = ({"mode": "all_or_nothing"} if all_or_nothing else {}) | _message(message)
+    headers = {"Content-Type": MEDIA_TYPE} | (_key() if any(item.if_version == ANY for item in items) else {})
+    return Call("POST", "/files:put", parse, params, headers, body, after_resend)
 
 
 def get_many(items: Iterable[tuple[str, int | None]]) -> Call[list[StoredFile | RefusedItem]]:
@@ -193,46 +230,64 @@ def get_many(items: Iterable[tuple[str, int | None]]) -> Call[list[StoredFile | 
     wanted = [{"path": path} if version is None else {"path": path, "version": version} for path, version in items]
 
     def parse(answer: Answer) -> list[StoredFile | RefusedItem]:
-        return [_stored(header, body) for header, body in decoded(answer.body)]
+        return [_stored(header, body) for _, (header, body) in zip(wanted, decoded(answer.body), strict=True)]
 
     return Call("POST", "/files:get", parse, headers=_JSON, content=json.dumps({"items": wanted}).encode())
 
 
 def transfer(verb: str, items: Iterable[Transfer], message: str) -> Call[list[Change]]:
     """`verb` is copy or move."""
-    return _at_once(
-        verb,
-        [
-            {"source": item.source, "target": item.target, "if_version": item.if_version}
-            | ({} if item.source_version is None else {"source_version": item.source_version})
-            for item in items
-        ],
-        message,
-    )
+    items = list(items)
+    rows = [
+        {"source": item.source, "target": item.target, "if_version": item.if_version}
+        | ({} if item.source_version is None else {"source_version": item.source_version})
+        for item in items
+    ]
+    return _at_once(verb, rows, message, [named(item.source, item.source_version) for item in items])
 
 
 def revert(items: Iterable[Revert], message: str) -> Call[list[Change]]:
+    items = list(items)
     rows = [{"path": item.path, "version": item.version, "if_version": item.if_version} for item in items]
-    return _at_once("revert", rows, message)
+    return _at_once("revert", rows, message, [named(item.path, item.version) for item in items])
 
 
-_JSON = {"Content-Type": "application/json"}
+def purge(path: str, confirm: str) -> Call[Purged]:
+    def parse(answer: Answer) -> Purged:
+        return Purged(answer.json["removed"], answer.json["held"])
+
+    content = json.dumps({"path": path, "confirm": confirm}).encode()
+    return Call("POST", "/files:purge", parse, headers=_JSON, content=content, about=path)
 
 
-def _at_once(verb: str, rows: list[dict[str, Any]], message: str) -> Call[list[Change]]:
+def _key() -> dict[str, str]:
+    """Of one call, however often it is sent."""
+    return {"Idempotency-Key": uuid.uuid4().hex}
+
+
+def _at_once(verb: str, rows: list[dict[str, Any]], message: str, wanted: list[str]) -> Call[list[Change]]:
+    """Where several are wanted, the hub tells the path that is missing."""
     return Call(
         "POST",
         f"/files:{verb}",
         lambda answer: [Change.from_json(row) for row in answer.json["items"]],
         _message(message),
-        _JSON | {"Idempotency-Key": uuid.uuid4().hex},
+        _JSON | _key(),
         json.dumps({"items": rows}).encode(),
+        about=wanted[0] if len(wanted) == 1 else "",
     )
+
+
+def _header(what: str, value: str) -> str:
+    """The value of a header. Raises `Invalid` for what none can hold."""
+    if HEADER.fullmatch(value) is None:
+        raise Invalid(400, "bad_request", f"{what} is printable ASCII.")
+    return value
 
 
 def _condition(if_version: IfVersion) -> tuple[dict[str, str], dict[str, str]]:
     """Headers and parameters."""
-    if if_version == "any":
+    if if_version == ANY:
         return {}, {"overwrite": "true"}
     return ({"If-Match": f'"{if_version}"'} if if_version else {"If-None-Match": "*"}), {}
 
@@ -284,12 +339,3 @@ def _stored(header: dict[str, Any], body: bytes) -> StoredFile | RefusedItem:
         error = Refused(502, "blob_corrupt", "The bytes are not those that the hub announced.")
         return RefusedItem(header["path"], error)
     return StoredFile(state.path, state.version, header["sha256"], state.content_type, state.changed_at, body)
-
-
-def _digest_of(content: Content) -> tuple[bytes, int]:
-    """The sha256 of bytes or of a file, which is read through, and their size."""
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).digest(), len(content)
-    with content.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-        return digest, file.tell()

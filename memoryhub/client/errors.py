@@ -1,11 +1,13 @@
-"""What a call can raise. Every error is a `HubError`; refusals carry what the hub said."""
+"""What a call raises when the hub, or the way to it, keeps it from its result. A refusal carries what the hub said."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from memoryhub.client.retrying import IN_USE
+
 
 class HubError(Exception):
-    """Something kept a call from its result."""
+    """The hub, or the way to it, kept a call from its result."""
 
 
 class ConnectionFailed(HubError):
@@ -13,7 +15,11 @@ class ConnectionFailed(HubError):
 
 
 class DamagedAnswer(HubError):
-    """The bytes that came are not those that the hub announced."""
+    """The bytes that came are not those that the hub announced, or no answer of a hub at all."""
+
+
+class Moved(HubError):
+    """Another address is named instead of an answer, as by a server that takes https only. Nothing was done."""
 
 
 class ChangedWhileSent(HubError):
@@ -74,7 +80,7 @@ class OutOfRoom(Refused):
 
 
 class TryLater(Refused):
-    """429 or 503, as often as was tried. `retry_after_s` is what the hub asked for, if it did."""
+    """What clears by itself has not, as often as was tried. `retry_after_s` is what the hub asked for, if it did."""
 
     @property
     def retry_after_s(self) -> float | None:
@@ -103,5 +109,5 @@ def refusal(status: int, fields: Mapping[str, Any]) -> Refused:
     """The error of a refused call or of one refused item of a batch; `fields` as the hub sent them."""
     code = fields.get("code")
     detail = fields.get("detail") or fields.get("title") or f"The hub answered {status}."
-    kind = _BY_STATUS.get(status, Refused)
+    kind = TryLater if code == IN_USE else _BY_STATUS.get(status, Refused)
     return kind(status, code if isinstance(code, str) else f"http_{status}", str(detail), fields)

@@ -12,16 +12,13 @@ from typing import Any
 from memoryhub.client.errors import DamagedAnswer
 
 MEDIA_TYPE = "application/vnd.memoryhub.frames"
-MAX_ITEMS = 1000
-MAX_BYTES = 32 * 1024 * 1024
-"""Of a whole batch, headers included."""
 END = struct.pack(">I", 0)
 _LENGTH = struct.Struct(">I")
 
 
 def encoded(header: dict[str, Any], body: bytes = b"") -> bytes:
     """One frame; `size_bytes` is set from the body."""
-    text = json.dumps(header | {"size_bytes": len(body)}, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(header | {"size_bytes": len(body)}, separators=(",", ":")).encode()
     return _LENGTH.pack(len(text)) + text + body
 
 

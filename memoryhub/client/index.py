@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memoryhub.client.errors import DamagedAnswer
+from memoryhub.client.sending import reading_answer
 from memoryhub.client.values import FileState
 
 _ROWS = '"files":['
@@ -24,6 +25,10 @@ class IndexReader:
 
     def feed(self, piece: str) -> Iterator[FileState]:
         """The files that are whole now. Raises `DamagedAnswer` for what is no index."""
+        with reading_answer():
+            yield from self._states(piece)
+
+    def _states(self, piece: str) -> Iterator[FileState]:
         self._text += piece
         at = self._begin()
         while at is not None and not self.is_whole:
@@ -71,10 +76,13 @@ class IndexReader:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Every file of a workspace, or of a folder, as of `cursor`."""
+    """Every file of a workspace, or of a folder, as of `cursor`. Iterating it gives the files."""
 
     cursor: str
     files: list[FileState]
+
+    def __iter__(self) -> Iterator[FileState]:
+        return iter(self.files)
 
 
 def _state(row: dict[str, Any]) -> FileState:

@@ -25,6 +25,3 @@ class Retries:
             return None
         pause_s = min(self.longest_s, self.first_s * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
         return max(pause_s, asked_s or 0.0)
-
-
-NEVER = Retries(attempts=1)

@@ -8,7 +8,10 @@ from typing import Any, Literal, Self
 from memoryhub.client.errors import Refused
 
 ANY: Literal["any"] = "any"
-"""As `if_version`: whatever is there. 0 means that nothing may live there, a number that exactly this version does."""
+"""As `if_version`: whatever is there. 0 means that nothing may live there, a number that exactly this version does.
+
+It does not shield a single write from being done twice: see `Client`.
+"""
 IfVersion = int | Literal["any"]
 
 
@@ -95,13 +98,22 @@ class RefusedItem:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """One file of a batch: its bytes, or the sha256 of bytes that the workspace has already."""
+    """One file of a batch: its bytes, or, with None, the sha256 of bytes that the workspace has already.
+
+    Raises TypeError for content that is no bytes, ValueError for both or neither.
+    """
 
     path: str
     content: bytes | None
     if_version: IfVersion
     content_type: str = "application/octet-stream"
     from_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.content, bytes | None):
+            raise TypeError(f"The content of a file in a batch is bytes, not {type(self.content).__name__}.")
+        if (self.content is None) == (self.from_sha256 is None):
+            raise ValueError("A file of a batch has either its content or from_sha256.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,17 @@ class Revert:
 
 
 @dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What is known of a file without reading it."""
+
+    path: str
+    version: int
+    sha256: str
+    size_bytes: int
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """One file of a batch of reads, with its bytes."""
 
@@ -159,6 +182,14 @@ class History:
 
     items: list[Version]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many versions are gone for good, and how many something holds."""
+
+    removed: int
+    held: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def prepare_database() -> FirstStart:
         epochs_renewed = _notice_restored_database()
         workspace = _first_workspace()
         password = _first_administrator()
-        warnings = _absent_workspaces()
+        warnings = _absent_workspaces() + _idle_settings()
         _clear_spool()
     except OperationalError as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -147,6 +147,18 @@ def _absent_workspaces() -> list[str]:
     for one in absent:
         structlog.get_logger(__name__).warning("workspace_absent", setting=one.setting, slug=one.slug)
     return [one.sentence for one in absent]
+
+
+def _idle_settings() -> list[str]:
+    """A warning for each setting of the copies that does nothing, or not what was meant."""
+    import structlog
+
+    from apps.operations.checks import check_cloud_sync
+
+    found = check_cloud_sync(None)
+    for message in found:
+        structlog.get_logger(__name__).warning("setting_idle", check=message.id)
+    return [str(message.msg) for message in found]
 
 
 def _first_workspace() -> str | None:

@@ -162,7 +162,8 @@ def new_password() -> str:
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` without what steers PostgreSQL's programs from outside, and without the hub's own secrets."""
-    kept = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+    # The last three name a user whose id has no name, as in a container: `initdb` asks for it.
+    kept = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "NSS_WRAPPER_PASSWD", "NSS_WRAPPER_GROUP")
     return {"LC_ALL": "C", **{name: environment[name] for name in kept if name in environment}}
 
 

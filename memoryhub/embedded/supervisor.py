@@ -26,6 +26,8 @@ from memoryhub.embedded.running import RunningHub
 READY_TIMEOUT_S = 120.0
 LOOK_EVERY_S = 0.5
 LONGEST_BACKOFF_S = 30.0
+# The hub's own address is asked directly: a proxy that the environment names, as containers often get one, cannot.
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 CALM_AFTER_S = 60.0
 # Web ends its requests first, then the worker its steps, and only then what both lean on goes.
 STOP_ORDER = ("web", "worker", "valkey", "postgres")
@@ -197,7 +199,7 @@ class Supervisor:
         while time.monotonic() < deadline:
             self._stop_signals.check()
             try:
-                with urllib.request.urlopen(f"{self.address.url}/readyz", timeout=10):
+                with DIRECTLY.open(f"{self.address.url}/readyz", timeout=10):
                     return
             except urllib.error.HTTPError as error:
                 answer = f"{error.code}: {error.read(500).decode(errors='replace')}"

@@ -5,8 +5,10 @@ the workers are forks of it, so Django is imported once and its memory is shared
 """
 
 import gc
+import importlib
 import multiprocessing
 import os
+import signal
 import sys
 from functools import partial
 from typing import Any
@@ -25,8 +27,12 @@ STOP_GRACE_S = 10
 
 
 def load_application(parent_pid: int) -> Any:
-    """The WSGI application. Runs in each worker, which must not outlive the main process and hold its port."""
-    die_with_parent(parent_pid)
+    """The WSGI application. Runs in each worker, which must not outlive the main process and hold its port.
+
+    A main process that ends in peace waits for its workers first. One that was killed leaves nobody to press a worker
+    that takes its time over SIGTERM.
+    """
+    die_with_parent(parent_pid, signal.SIGKILL)
     from memoryhub.wsgi import application
 
     return application
@@ -57,7 +63,7 @@ def _load_or_tell() -> None:
     from memoryhub.settings.env import SettingsError
 
     try:
-        load_application(os.getppid())
+        importlib.import_module(TARGET.partition(":")[0])
     except SettingsError as error:
         sys.exit(str(error))
 

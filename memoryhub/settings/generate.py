@@ -12,9 +12,22 @@ COMMAND = "python -m memoryhub.settings.generate"
 
 ENV_HEAD = f"""\
 # Settings of the hub. Copy to .env in the working directory and uncomment what you need; the real environment wins.
+# `memoryhub up` needs none of them. docker-compose.yml needs the secrets of its own, the three keys,
+# MEMORYHUB_PUBLIC_URL and MEMORYHUB_ALLOWED_HOSTS: docs/operations.md writes such a file with one command.
 # Each secret can also be given as NAME_FILE, the path of a file that holds it.
 # Made by `{COMMAND}` from the table in memoryhub/settings/table.py.
 """
+
+STACK = (
+    (
+        "POSTGRES_PASSWORD",
+        "Password of the stack's PostgreSQL; letters and digits, since it stands in an address.",
+        "24",
+    ),
+    ("S3_SECRET_KEY", "Secret key of the stack's object store.", "24"),
+    ("HUB_PORT", "Port of this machine's loopback that the proxy in front asks. Default 8000.", ""),
+)
+"""What docker-compose.yml asks for beside settings of the hub: name, help, and the random bytes of a secret."""
 
 PAGE_HEAD = f"""\
 <!-- Made by `{COMMAND}` from the table in memoryhub/settings/table.py. -->
@@ -34,7 +47,7 @@ over it, setting by setting. An empty value counts as not set.
 
 def env_example() -> str:
     """The text of `.env.example`."""
-    lines = [ENV_HEAD]
+    lines = [ENV_HEAD, *_stack_lines()]
     for group, title in GROUPS.items():
         lines.append(f"\n# --- {title}\n")
         for setting in _settings_of(group):
@@ -49,8 +62,20 @@ def env_example() -> str:
             ]
             text = setting.help + (f" ({', '.join(notes)})" if notes else "")
             lines += textwrap.wrap(text, 110, initial_indent="# ", subsequent_indent="# ")
+            if setting.made_by:
+                lines.append(f"# Make one: {setting.made_by}")
             lines.append(f"#{setting.name}={setting.default}")
     return "\n".join(lines) + "\n"
+
+
+def _stack_lines() -> list[str]:
+    lines = ["\n# --- Of docker-compose.yml itself. The hub does not read these.\n"]
+    for name, text, random_bytes in STACK:
+        lines.append(f"# {text}")
+        if random_bytes:
+            lines.append(f"# Make one: openssl rand -hex {random_bytes}")
+        lines.append(f"#{name}=")
+    return lines
 
 
 def configuration_page() -> str:
@@ -70,7 +95,8 @@ def _row(setting: Setting) -> str:
         f" *{note}*" for note, applies in (("required", setting.required), ("secret", setting.secret)) if applies
     )
     default = f"`{setting.default}`" if setting.default else ""
-    text = setting.help.replace("|", "\\|")
+    made = f" Make one with `{setting.made_by}`." if setting.made_by else ""
+    text = (setting.help + made).replace("|", "\\|")
     kind = setting.kind.name.replace("|", "\\|") + (f", {setting.bounds}" if setting.bounds else "")
     return f"| `{setting.name}`{notes} | {kind} | {default} | {text} |"
 

@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "apps.jobs",
     "apps.blobs",
     "apps.files",
+    "apps.snapshots",
     "apps.operations",
     "apps.dialects",
 ]
@@ -195,12 +196,36 @@ SPECTACULAR_SETTINGS = {
     "SECURITY": [{"token": []}],
 }
 
+# An indigo as that of the icon. Text of 600 on white, and of 400 on the darkest, is readable by WCAG AA.
+CONSOLE_COLOURS = {
+    "50": "oklch(96.2% .018 272.314)",
+    "100": "oklch(93% .034 272.788)",
+    "200": "oklch(87% .065 274.039)",
+    "300": "oklch(78.5% .115 274.713)",
+    "400": "oklch(67.3% .182 276.935)",
+    "500": "oklch(58.5% .233 277.117)",
+    "600": "oklch(51.1% .262 276.966)",
+    "700": "oklch(45.7% .24 277.023)",
+    "800": "oklch(39.8% .195 277.366)",
+    "900": "oklch(35.9% .144 278.697)",
+    "950": "oklch(25.7% .09 281.288)",
+}
 UNFOLD = {
     "SITE_TITLE": "memoryhub",
     "SITE_HEADER": "memoryhub",
     "SITE_URL": "/docs",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/memoryhub/icon.svg"}],
+    "SITE_SYMBOL": "neurology",
+    "SITE_SUBHEADER": "Files that keep every version",
     "SHOW_VIEW_ON_SITE": False,
+    # The audit trail says who changed what; Django's own log knows of forms only.
+    "SHOW_HISTORY": False,
+    "STYLES": ["/static/memoryhub/console.css"],
+    "SCRIPTS": ["/static/memoryhub/console.js"],
+    "DASHBOARD_CALLBACK": "apps.operations.admin.first_page",
+    "SIDEBAR": {"navigation": "apps.operations.admin.navigation"},
+    "COLORS": {"primary": CONSOLE_COLOURS},
+    "BORDER_RADIUS": "8px",
 }
 
 # --- Logs

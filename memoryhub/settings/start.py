@@ -1,6 +1,12 @@
-"""What a server needs before it may start. Commands such as `makemigrations` run without."""
+"""What a server needs before it may start. Commands such as `makemigrations` run without.
 
-from memoryhub.settings.env import SettingsError, Values, missing
+`python -m memoryhub.settings.start` ends with the sentence that a server would end with, if there is one.
+"""
+
+import os
+from pathlib import Path
+
+from memoryhub.settings.env import SettingsError, Values, missing, read
 
 
 def require_settings(values: Values) -> None:
@@ -11,3 +17,7 @@ def require_settings(values: Values) -> None:
             f"Set {setting.name}{file} before starting a server: docs/configuration.md says what it is; "
             f"`memoryhub up` makes everything it needs by itself."
         )
+
+
+if __name__ == "__main__":
+    require_settings(read(os.environ, Path.cwd()))

@@ -1,15 +1,13 @@
 """Every setting, once. `env` reads by this table; `.env.example` and `docs/configuration.md` are made from it."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from memoryhub.settings import kinds
-from memoryhub.settings.kinds import Kind
+from memoryhub.settings.setting import Setting
 
 GROUPS = {
     "keys": "Keys. The embedded profile makes its own and keeps them in the data directory.",
     "services": "Services. What is not named here, `memoryhub up` starts itself.",
     "storage": "Object storage. Without a bucket, bytes lie in a local directory.",
+    "copies": "Copies of one workspace's snapshots in a bucket. More targets: `memoryhub target add`.",
     "web": "Web server and addresses.",
     "limits": "Limits and time-outs.",
     "access": "Ways in, beside the hub's own tokens.",
@@ -18,38 +16,6 @@ GROUPS = {
     "embedded": "The embedded profile.",
     "client": "Read by the command-line client only.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """`default` is text, as it would stand in the environment; empty means not set. So are `least` and `most`.
-
-    Values beyond these two cannot work. A secret can also be given as the file `NAME_FILE` holds the name of.
-    `required` ones stop the web server and the worker when they are missing.
-    """
-
-    name: str
-    kind: Kind
-    default: str
-    group: str
-    help: str
-    secret: bool = False
-    required: bool = False
-    least: str = ""
-    most: str = ""
-
-    @property
-    def bounds(self) -> str:
-        """What a value must be beside of its kind, for people: `at least 1`. Empty where every one works."""
-        if self.least and self.most:
-            return f"between {self.least} and {self.most}"
-        return f"at least {self.least}" if self.least else f"at most {self.most}" if self.most else ""
-
-    def allows(self, value: Any) -> bool:
-        """Whether a parsed value is within the bounds."""
-        if self.least and value < self.kind.parse(self.least):
-            return False
-        return not (self.most and value > self.kind.parse(self.most))
 
 
 SETTINGS = (
@@ -61,6 +27,7 @@ SETTINGS = (
         "Signs console sessions. A new one signs everybody out of the console, and nothing else.",
         secret=True,
         required=True,
+        made_by="openssl rand -hex 32",
     ),
     Setting(
         "MEMORYHUB_TOKEN_KEY",
@@ -71,6 +38,7 @@ SETTINGS = (
         "ends with the key that made it.",
         secret=True,
         required=True,
+        made_by='echo "k1:$(openssl rand -hex 32)"',
     ),
     Setting(
         "MEMORYHUB_SECRETS_KEY",
@@ -80,6 +48,17 @@ SETTINGS = (
         "Fernet keys for secrets at rest (webhooks, connectors). The first encrypts, all decrypt.",
         secret=True,
         required=True,
+        made_by="openssl rand -base64 32 | tr '+/' '-_'",
+    ),
+    Setting(
+        "MEMORYHUB_SNAPSHOT_KEY",
+        kinds.TOKEN_KEYS,
+        "",
+        "keys",
+        "Master keys of encrypted snapshot copies, `keyid:hex[,keyid:hex...]`. The first wraps, all open. Nobody makes "
+        "it for you, and it is in no copy: keep it where it survives this machine, or the copies are lost with it.",
+        secret=True,
+        made_by='echo "s1:$(openssl rand -hex 32)"',
     ),
     Setting(
         "DATABASE_URL",
@@ -108,6 +87,13 @@ SETTINGS = (
         "",
         "storage",
         "What the store encrypts with, such as AES256 or aws:kms. Empty asks for nothing.",
+    ),
+    Setting(
+        "CLOUD_SYNC_SSE_KMS_KEY_ID",
+        kinds.TEXT,
+        "",
+        "copies",
+        "With aws:kms, the key that the store encrypts with. Empty is the store's own for the account.",
     ),
     Setting(
         "AWS_ACCESS_KEY_ID",
@@ -157,6 +143,71 @@ SETTINGS = (
         "Longest silence of the object store before a call fails.",
         least="1",
         most="3600",
+    ),
+    Setting(
+        "CLOUD_SYNC_ENABLED",
+        kinds.FLAG,
+        "false",
+        "copies",
+        "Snapshots are made after changes and copied to the bucket; an empty workspace is restored from it.",
+    ),
+    Setting("CLOUD_SYNC_BUCKET", kinds.TEXT, "", "copies", "The bucket; needed when CLOUD_SYNC_ENABLED is true."),
+    Setting("CLOUD_SYNC_REGION", kinds.TEXT, "us-east-1", "copies", "Region of the bucket."),
+    Setting("CLOUD_SYNC_PREFIX", kinds.TEXT, "memories/", "copies", "Folder in the bucket; `/` means none."),
+    Setting("CLOUD_SYNC_ENDPOINT", kinds.WEB_ADDRESS, "", "copies", "Of a store that is not Amazon's."),
+    Setting(
+        "CLOUD_SYNC_ACCESS_KEY",
+        kinds.TEXT,
+        "",
+        "copies",
+        "Both keys or none: without them boto3's own chain finds credentials (profile, instance role).",
+        secret=True,
+    ),
+    Setting("CLOUD_SYNC_SECRET_KEY", kinds.TEXT, "", "copies", "Belongs to CLOUD_SYNC_ACCESS_KEY.", secret=True),
+    Setting(
+        "CLOUD_SYNC_SERVER_SIDE_ENCRYPTION",
+        kinds.TEXT,
+        "",
+        "copies",
+        "What the store encrypts with, such as AES256 or aws:kms. Empty asks for nothing.",
+    ),
+    Setting(
+        "CLOUD_SYNC_ADDRESSING_STYLE",
+        kinds.choice("auto", "path", "virtual"),
+        "auto",
+        "copies",
+        "How the bucket's address is written; auto is path with CLOUD_SYNC_ENDPOINT.",
+    ),
+    Setting(
+        "CLOUD_SYNC_CHECKSUM_MODE",
+        kinds.choice("when_required", "when_supported"),
+        "when_required",
+        "copies",
+        "When boto3 adds checksums of its own: several stores refuse them.",
+    ),
+    Setting("CLOUD_SYNC_WORKSPACE", kinds.SLUG, "default", "copies", "The workspace that all this is about."),
+    Setting(
+        "CLOUD_SYNC_QUIET_S",
+        kinds.SECONDS,
+        "30",
+        "copies",
+        "A snapshot is made when nothing has changed for so long.",
+        most="86400",
+    ),
+    Setting(
+        "CLOUD_SYNC_LONGEST_S",
+        kinds.SECONDS,
+        "600",
+        "copies",
+        "And so long after the first change at the latest.",
+        most="86400",
+    ),
+    Setting(
+        "CLOUD_SYNC_RESTORE_WHEN_EMPTY",
+        kinds.FLAG,
+        "true",
+        "copies",
+        "Whether a workspace that was never written to is restored from the newest copy in the bucket.",
     ),
     Setting(
         "MEMORYHUB_PUBLIC_URL",
@@ -302,6 +353,14 @@ SETTINGS = (
         "",
         "logs",
         "Where the processes of one web server share their counters. Empty means `metrics` in MEMORYHUB_DATA.",
+    ),
+    Setting(
+        "MEMORYHUB_PULSE_FILE",
+        kinds.PATH,
+        "",
+        "logs",
+        "Touched every few seconds by a worker or scheduler while it works, for the health check of its container. "
+        "Each needs one of its own. Empty means none.",
     ),
     Setting(
         "MEMORYHUB_DATA",

@@ -35,7 +35,7 @@ class Console:
     username: str = "admin"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def console(live_hub: LiveHub) -> Console:
     """The live hub with at least one row of each model that the console shows."""
     workspace = live_hub.workspace("shown", scopes=SCOPES)

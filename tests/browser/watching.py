@@ -4,6 +4,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page, Request, Response
 
+CUT_OFF = "net::ERR_ABORTED"
 HARMLESS = ("data:", "blob:", "about:")
 
 
@@ -19,7 +20,7 @@ class Watch:
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._note("script error", str(error)))
         page.on("request", self._on_request)
-        page.on("requestfailed", lambda request: self._note("failed request", f"{request.url} {request.failure}"))
+        page.on("requestfailed", self._on_failure)
         page.on("response", self._on_response)
 
     def visit(self, url: str) -> None:
@@ -45,6 +46,11 @@ class Watch:
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith(HARMLESS) and urlsplit(request.url).netloc != self._hub:
             self._note("request to another host", request.url)
+
+    def _on_failure(self, request: Request) -> None:
+        # A page that follows a job asks once a second; what the next page cuts off is no fault.
+        if not (request.failure == CUT_OFF and urlsplit(request.url).path.endswith("/live/")):
+            self._note("failed request", f"{request.url} {request.failure}")
 
     def _on_response(self, response: Response) -> None:
         if response.status >= 400:

@@ -1,12 +1,16 @@
 """A workspace of a live hub, and clients for it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from memoryhub.client import AsyncClient, Client, Retries
+from tests.client.shell import Shell
 from tests.fakes.faulty_proxy import FaultyProxy
 from tests.live import LiveHub, LiveWorkspace
 
@@ -27,6 +31,22 @@ class Awaited:
 
         return call
 
+    def stream(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        return self._each(self._client.stream(*arguments, **options))
+
+    @contextmanager
+    def index_stream(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        opened = self._client.index_stream(*arguments, **options)
+        cursor, files = self._loop.run_until_complete(opened.__aenter__())
+        try:
+            yield cursor, self._each(files)
+        finally:
+            self._loop.run_until_complete(opened.__aexit__(*sys.exc_info()))
+
+    def _each(self, values: AsyncIterator[Any]) -> Iterator[Any]:
+        while (value := self._loop.run_until_complete(anext(values, None))) is not None:
+            yield value
+
     def stop(self) -> None:
         self._loop.run_until_complete(self._client.close())
         self._loop.close()
@@ -35,6 +55,11 @@ class Awaited:
 @pytest.fixture
 def workspace(live_hub: LiveHub) -> LiveWorkspace:
     return live_hub.workspace()
+
+
+@pytest.fixture
+def shell(tmp_path: Path, workspace: LiveWorkspace) -> Shell:
+    return Shell(tmp_path, workspace)
 
 
 @pytest.fixture

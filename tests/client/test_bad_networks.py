@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from memoryhub.client import (
     ANY,
     Change,
-    Client,
     ConnectionFailed,
     DamagedAnswer,
     Delete,
@@ -22,7 +22,6 @@ from memoryhub.client import (
 )
 from tests.client.conftest import QUICK
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
-from tests.live import LiveWorkspace
 
 LOST = [Fault.RESET_AFTER, Fault.BREAK_OFF, Fault.RESET_MIDWAY]
 """The hub has done what it was asked, and its answer does not arrive."""
@@ -93,6 +92,47 @@ def test_another_writers_work_is_not_taken_for_ones_own(hub: Any, shaky: Any, pr
     assert hub.read("a") == b"theirs"
 
 
+def test_a_deletion_that_is_sent_again_does_not_take_another_writers_refusal_for_its_own_doing(
+    hub: Any, shaky: Any, proxy: FaultyProxy
+) -> None:
+    hub.put("a", b"mine", if_version=0)
+    hub.put("a", b"theirs", if_version=1)
+
+    with proxy.failing(Fault.RESET_AFTER, times=1), pytest.raises(PreconditionFailed):
+        shaky.delete("a", if_version=1)
+    with proxy.failing(Fault.RESET_AFTER, times=1):
+        changes = shaky.put_many([Delete("a", 1)])
+
+    assert results(changes) == ["precondition_failed"]
+    assert hub.read("a") == b"theirs"
+
+
+def test_a_batch_without_conditions_does_not_overwrite_what_came_after_it(
+    hub: Any, shaky: Any, proxy: FaultyProxy
+) -> None:
+    hub.put("a", b"old", if_version=0)
+    hub.put("b", b"old", if_version=0)
+
+    def others_write() -> None:
+        hub.put("a", b"theirs", if_version=ANY)
+        hub.put("b", b"theirs", if_version=ANY)
+
+    with proxy.failing(Fault.RESET_AFTER, "POST", times=1, meanwhile=others_write):
+        changes = shaky.put_many([Put("a", b"mine", ANY), Delete("b", ANY)])
+
+    assert [(change.result, change.version) for change in changes] == [("updated", 3), ("deleted", 4)]
+    assert (hub.read("a"), hub.read("b")) == (b"theirs", b"theirs")
+
+
+def test_all_or_nothing_is_refused_alike_when_it_is_sent_again(hub: Any, shaky: Any, proxy: FaultyProxy) -> None:
+    hub.put("a", b"theirs", if_version=0)
+
+    with proxy.failing(Fault.RESET_AFTER, "POST", times=1), pytest.raises(PreconditionFailed):
+        shaky.put_many([Put("a", b"mine", 0), Put("b", b"mine", 0)], all_or_nothing=True)
+
+    assert [file.path for file in hub.index().files] == ["a"]
+
+
 @pytest.mark.parametrize("fault", LOST)
 def test_a_move_whose_answer_was_lost_is_done_once(hub: Any, shaky: Any, proxy: FaultyProxy, fault: Fault) -> None:
     hub.put("a", b"one", if_version=0)
@@ -160,18 +200,39 @@ def test_a_damaged_download_is_no_download(hub: Any, shaky: Any, proxy: FaultyPr
         shaky.read("a")
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_pieced_together(
-    workspace: LiveWorkspace, proxy: FaultyProxy
-) -> None:
-    with Client(proxy.url, workspace.token, workspace.slug, retries=QUICK) as shaky:
-        shaky.put("a", b"x" * 2_000_000, if_version=0)
-        with proxy.failing(Fault.BREAK_OFF, "GET", times=1):
-            pieces = shaky.stream("a")
-            next(pieces)
-            shaky.put("a", b"y" * 2_000_000, if_version=1)
+def test_a_file_that_changes_while_it_is_read_is_not_pieced_together(hub: Any, shaky: Any, proxy: FaultyProxy) -> None:
+    hub.put("a", b"x" * 2_000_000, if_version=0)
+    with proxy.failing(Fault.BREAK_OFF, "GET", times=1):
+        pieces = shaky.stream("a")
+        next(pieces)
+        hub.put("a", b"y" * 2_000_000, if_version=1)
 
-            with pytest.raises(DamagedAnswer, match="changed while it was read"):
-                list(pieces)
+        with pytest.raises(DamagedAnswer, match="changed while it was read"):
+            list(pieces)
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_file_arrives_whole_over_connections_that_break(
+    hub: Any, shaky: Any, proxy: FaultyProxy, fault: Fault, tmp_path: Path
+) -> None:
+    data = bytes(range(256)) * 8000
+    hub.put("large.bin", data, if_version=0)
+
+    with proxy.failing(fault, "GET", times=3):
+        shaky.download("large.bin", tmp_path / "here.bin")
+
+    assert (tmp_path / "here.bin").read_bytes() == data
+
+
+def test_a_damaged_download_leaves_the_file_as_it_was(hub: Any, shaky: Any, proxy: FaultyProxy, tmp_path: Path) -> None:
+    (tmp_path / "here").write_bytes(b"before")
+    hub.put("a", b"some bytes", if_version=0)
+
+    with proxy.failing(Fault.DAMAGE, "GET"), pytest.raises(DamagedAnswer):
+        shaky.download("a", tmp_path / "here")
+
+    assert (tmp_path / "here").read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
 @pytest.mark.parametrize("fault", [Fault.SHORTEN, Fault.DAMAGE])
@@ -183,8 +244,8 @@ def test_a_damaged_batch_is_told(hub: Any, shaky: Any, proxy: FaultyProxy, fault
 
 
 @pytest.mark.parametrize("fault", [Fault.SHORTEN, Fault.BREAK_OFF])
-def test_half_an_index_is_none(workspace: LiveWorkspace, proxy: FaultyProxy, fault: Fault) -> None:
-    with Client(proxy.url, workspace.token, workspace.slug, retries=QUICK) as shaky:
-        shaky.put_many([Put(f"{number}.md", b"x", 0) for number in range(100)])
-        with proxy.failing(fault, "GET"), pytest.raises((DamagedAnswer, ConnectionFailed)):
-            shaky.index()
+def test_half_an_index_is_none(hub: Any, shaky: Any, proxy: FaultyProxy, fault: Fault) -> None:
+    hub.put_many([Put(f"{number}.md", b"x", 0) for number in range(100)])
+
+    with proxy.failing(fault, "GET"), pytest.raises(DamagedAnswer):
+        shaky.index()

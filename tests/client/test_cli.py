@@ -5,64 +5,21 @@ import json
 import os
 import re
 import shlex
-import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 
 from memoryhub.cli.application import application
-from tests import services
-from tests.live import LiveHub, LiveWorkspace
+from tests.client.shell import Shell
+from tests.live import LiveHub
 from tests.waiting import wait_until
 
 HAS_EXAMPLES = {"sync", "login", "ls", "cat", "put", "rm", "mv", "log", "diff", "revert"}
-
-
-class Shell:
-    """A person's terminal: a home, a working folder, and the hub in the environment."""
-
-    def __init__(self, place: Path, workspace: LiveWorkspace) -> None:
-        self.folder = place / "work"
-        self.home = place / "home"
-        self.workspace = workspace
-        for folder in (self.folder, self.home):
-            folder.mkdir()
-        self.environment = {**os.environ, "HOME": str(self.home), "PYTHONPATH": str(services.ROOT), "COLUMNS": "200"}
-        services.remove_foreign_settings(self.environment)
-        self.environment |= {
-            "MEMORYHUB_URL": workspace.hub_url,
-            "MEMORYHUB_TOKEN": workspace.token,
-            "MEMORYHUB_WORKSPACE": workspace.slug,
-        }
-
-    def run(self, *arguments: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "memoryhub", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    def events(self, *arguments: str) -> list[dict[str, Any]]:
-        """The JSON lines of a sync that must end well."""
-        done = self.run("sync", *arguments)
-        assert (done.returncode, done.stderr) == (0, ""), done
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-@pytest.fixture
-def shell(tmp_path: Path, workspace: LiveWorkspace) -> Shell:
-    return Shell(tmp_path, workspace)
 
 
 def test_single_files_are_handled_as_one_would_expect(shell: Shell) -> None:
@@ -95,6 +52,187 @@ def test_single_files_are_handled_as_one_would_expect(shell: Shell) -> None:
     assert gone.stderr.endswith("(not_found)\n")
 
 
+def test_diff_tells_a_difference_from_what_it_cannot_compare(shell: Shell) -> None:
+    for text in ("one\n", "two\n"):
+        shell.run("put", "-", "a.md", text=text)
+    shell.run("put", "-", "once.md", text="one\n")
+    shell.run("rm", "a.md")
+
+    between = shell.run("diff", "a.md")
+    same = shell.run("diff", "a.md", "1", "1")
+    deleted = shell.run("diff", "a.md", "1")
+    once = shell.run("diff", "once.md")
+    never = shell.run("diff", "never.md")
+    three = shell.run("diff", "a.md", "1", "2", "3")
+    nowhere = shell.run("diff", "a.md", "--local", "nowhere.md")
+
+    assert (between.returncode, between.stdout.splitlines()[3:]) == (1, ["-one", "+two"])
+    assert (same.returncode, same.stdout) == (0, "")
+    assert [each.returncode for each in (deleted, once, never, three, nowhere)] == [2] * 5
+    assert once.stderr == "There are no two versions of once.md to compare.\n"
+    assert "Traceback" not in three.stderr + nowhere.stderr
+
+
+def test_what_is_no_file_is_not_put(shell: Shell) -> None:
+    (shell.folder / "folder").mkdir()
+
+    missing, folder = shell.run("put", "nowhere.md", "a.md"), shell.run("put", "folder", "a.md")
+
+    assert (missing.returncode, missing.stderr) == (2, "nowhere.md is no file that can be read.\n")
+    assert (folder.returncode, folder.stderr) == (2, "folder is no file that can be read.\n")
+    assert shell.run("ls").stdout == ""
+
+
+def test_standard_input_is_sent_without_being_held_in_memory(shell: Shell) -> None:
+    size_bytes = 64 << 20
+    program = (
+        "import atexit, pathlib, memoryhub.cli\n"
+        "atexit.register(lambda: print(pathlib.Path('/proc/self/status').read_text()))\n"
+        "memoryhub.cli.main()"
+    )
+    with (shell.folder / "large").open("w+b") as large:
+        large.truncate(size_bytes)
+        put = subprocess.run(
+            [sys.executable, "-c", program, "put", "-", "large.bin"],
+            env=shell.environment,
+            stdin=large,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+    peak = re.search(r"VmHWM:\s+(\d+) kB", put.stdout)
+    assert peak is not None
+    assert int(peak[1]) << 10 < size_bytes
+    assert shell.run("ls").stdout.split()[0] == str(size_bytes)
+
+
+def test_diff_shows_no_bytes_that_are_no_text(shell: Shell) -> None:
+    for name, content in (("nul", b"a\0b"), ("latin", b"\xff\n"), ("spelled", b"\\xff\n"), ("cr", b"a\r\n")):
+        (shell.folder / name).write_bytes(content)
+    shell.run("put", "nul", "a")
+    shell.run("put", "latin", "b")
+    shell.run("put", "-", "c", text="a\n")
+
+    nul = shell.run("diff", "a", "--local", "spelled")
+    same = shell.run("diff", "a", "--local", "nul")
+    latin = shell.run("diff", "b", "--local", "spelled")
+    ends = shell.run("diff", "c", "--local", "cr")
+
+    assert (nul.returncode, nul.stdout) == (1, "Binary files a and spelled differ\n")
+    assert (same.returncode, same.stdout) == (0, "")
+    assert (latin.returncode, latin.stdout) == (1, "Binary files b and spelled differ\n")
+    assert (ends.returncode, len(ends.stdout.splitlines())) == (1, 5)
+
+
+def test_diff_compares_with_what_a_deleted_file_was_before(shell: Shell) -> None:
+    shell.run("put", "-", "a.md", text="one\n")
+    shell.run("rm", "a.md")
+    shell.run("put", "-", "a.md", text="two\n")
+
+    between = shell.run("diff", "a.md")
+
+    assert (between.returncode, between.stdout.splitlines()[3:]) == (1, ["-one", "+two"])
+
+
+def test_a_path_may_begin_with_a_slash(shell: Shell) -> None:
+    put = shell.run("put", "-", "/s/f", text="one\n")
+    read, history = shell.run("cat", "/s/f"), shell.run("log", "/s/f")
+    listed = shell.run("ls", "/s/")
+    moved = shell.run("mv", "/s/f", "/s/g")
+
+    assert put.stdout == "created: s/f, version 1\n"
+    assert (read.stdout, history.returncode) == ("one\n", 0)
+    assert listed.stdout.endswith("  s/f\n")
+    assert moved.stdout == "created: s/g, version 3\n"
+
+
+def test_a_file_is_not_moved_to_where_it_is(shell: Shell) -> None:
+    shell.run("put", "-", "a", text="one\n")
+
+    moved = shell.run("mv", "a", "/a", "--force")
+
+    assert (moved.returncode, moved.stderr) == (2, "a cannot be moved to where it is.\n")
+    assert len(shell.run("log", "a").stdout.splitlines()) == 1
+
+
+def test_what_is_missing_is_named(shell: Shell) -> None:
+    where = f"workspace {shell.workspace.slug} at {shell.workspace.hub_url}"
+    shell.run("put", "-", "a", text="one\n")
+
+    for command, missing in (
+        (("cat", "b"), "b"),
+        (("cat", "a", "--version", "7"), "version 7 of a"),
+        (("log", "b"), "b"),
+        (("rm", "b"), "b"),
+        (("mv", "b", "c"), "b"),
+        (("revert", "a", "7"), "version 7 of a"),
+    ):
+        told = shell.run(*command)
+
+        assert (told.returncode, told.stderr) == (1, f"There is no {missing} in {where}. (not_found)\n")
+    nowhere = f"There is no workspace nowhere at {shell.workspace.hub_url} for this token. (not_found)\n"
+    for command in (("ls",), ("cat", "a"), ("put", "-", "a")):
+        assert shell.run(*command, "--workspace", "nowhere").stderr == nowhere
+
+
+def test_a_message_takes_one_line_of_the_log(shell: Shell) -> None:
+    shell.run("put", "-", "a", "-m", "one\ntwo\033[2J", text="one\n")
+
+    history = shell.run("log", "a")
+
+    assert history.stdout.endswith("  one two [2J\n")
+
+
+@pytest.mark.parametrize("command", [("ls",), ("cat", "a"), ("log", "a", "--json"), ("diff", "a")])
+def test_a_reader_who_leaves_ends_a_command_without_a_word(shell: Shell, command: tuple[str, ...]) -> None:
+    for text in ("one\n", "two\n"):
+        shell.run("put", "-", "a", text=text)
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ended = shell.run(*command, stdout=writing)
+    os.close(writing)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("command", [("ls",), ("cat", "a"), ("diff", "a")])
+def test_output_that_cannot_be_written_is_told(shell: Shell, command: tuple[str, ...]) -> None:
+    for text in ("one\n", "two\n"):
+        shell.run("put", "-", "a", text=text)
+
+    with Path("/dev/full").open("w") as full:
+        ended = shell.run(*command, stdout=full)
+
+    assert (ended.returncode, ended.stderr) == (2, "[Errno 28] No space left on device\n")
+
+
+def test_a_command_does_not_import_httpxs_own_one(shell: Shell) -> None:
+    shell.environment["PYTHONPROFILEIMPORTTIME"] = "1"
+
+    imported = {line.rpartition("|")[2].strip() for line in shell.run("ls").stderr.splitlines()}
+
+    assert "httpx" in imported
+    assert imported.isdisjoint({"click", "rich"})
+
+
+def test_the_shell_completes_commands_and_profiles(shell: Shell) -> None:
+    shell.login("--profile", "work")
+    shell.login("--profile", "home")
+
+    assert shell.completed("lo") == ["login", "log"]
+    assert shell.completed("ls", "--profile", "") == ["home", "work"]
+    assert shell.completed("sync", "--profile", "w") == ["work"]
+
+
+def test_profiles_that_cannot_be_read_do_not_disturb_who_types(shell: Shell) -> None:
+    shell.profiles.parent.mkdir(parents=True)
+    shell.profiles.write_text("{")
+
+    assert shell.completed("ls", "--profile", "") == []
+
+
 def test_a_folder_is_synced_and_told_in_json_lines(shell: Shell) -> None:
     (shell.folder / "notes").mkdir()
     (shell.folder / "notes" / "a.md").write_text("a")
@@ -123,9 +261,11 @@ def test_every_way_to_fail_has_its_exit_code(shell: Shell, live_hub: LiveHub) ->
     other = live_hub.workspace()
 
     elsewhere = shell.run("sync", "notes", "--workspace", other.slug, "--token", other.token)
-    (notes / "back\\slash").write_text("x")
+    (notes / "59.md").unlink()
+    (notes / "59.md").symlink_to("58.md")
     partly = shell.run("sync", "notes")
-    (notes / "back\\slash").unlink()
+    (notes / "59.md").unlink()
+    (notes / "59.md").write_text("x")
     for number in range(51):
         (notes / f"{number}.md").unlink()
     many = shell.run("sync", "notes")
@@ -139,29 +279,14 @@ def test_every_way_to_fail_has_its_exit_code(shell: Shell, live_hub: LiveHub) ->
         "This folder belongs to another workspace, perhaps of another hub",
     )
     assert (partly.returncode, json.loads(partly.stdout.splitlines()[-1])["in_step"]) == (1, False)
-    assert (many.returncode, many.stderr.split(";")[0]) == (4, "This would delete 0 files here and 51 on the hub")
+    assert (many.returncode, many.stderr.split(".")[0]) == (
+        4,
+        "Of 60 files 0 would be deleted here and 51 on the hub",
+    )
     assert meant.returncode == 0
     assert (nowhere.returncode, nowhere.stderr) == (2, "nowhere is not a folder.\n")
     assert away.returncode == 2
     assert (stranger.returncode, stranger.stderr.split(":")[0]) == (2, "The hub does not know the token")
-
-
-def test_a_profile_stands_in_for_options(shell: Shell) -> None:
-    token = shell.environment.pop("MEMORYHUB_TOKEN")
-    url, slug = shell.environment.pop("MEMORYHUB_URL"), shell.environment.pop("MEMORYHUB_WORKSPACE")
-    before = shell.run("ls")
-
-    wrong = shell.run("login", "--url", url, "--workspace", slug, "--token", "mh_nobody")
-    login = shell.run("login", "--url", url, "--workspace", slug, text=f"{token}\n")
-    listed = shell.run("ls")
-
-    file = shell.home / ".config" / "memoryhub" / "profiles.json"
-    assert (before.returncode, before.stderr.split(":")[0]) == (2, "There is no token")
-    assert wrong.returncode == 2
-    assert (login.returncode, token in login.stdout + login.stderr) == (0, False)
-    assert login.stdout.endswith(f"{url}, workspace {slug}: 0 files. The token is kept in {file}.\n")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert (listed.returncode, listed.stdout) == (0, "")
 
 
 def test_watching_syncs_what_happens_on_either_side(shell: Shell) -> None:

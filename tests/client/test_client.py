@@ -1,6 +1,9 @@
 """Every call, by both clients, on a live hub."""
 
+import asyncio
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,15 @@ import pytest
 from apps.files.cursors import FeedCursor
 from memoryhub.client import (
     ANY,
+    AsyncClient,
     Change,
-    Client,
     CursorExpired,
     Delete,
+    FileInfo,
     Invalid,
     NotFound,
     PreconditionFailed,
+    Purged,
     Put,
     RefusedItem,
     Revert,
@@ -27,6 +32,8 @@ from memoryhub.client import (
     Transfer,
     Unauthorized,
 )
+from memoryhub.client.sending import Target
+from tests import services
 from tests.live import LiveHub, LiveWorkspace
 
 NOTE = "text/markdown"
@@ -81,15 +88,15 @@ def test_a_file_of_the_disk_goes_up_as_it_is(hub: Any, tmp_path: Path) -> None:
     assert (change.sha256, hub.read("large.bin")) == (sha256(data), data)
 
 
-def test_a_download_is_whole_or_leaves_the_file_as_it_was(workspace: LiveWorkspace, tmp_path: Path) -> None:
+def test_a_download_is_whole_or_leaves_the_file_as_it_was(hub: Any, tmp_path: Path) -> None:
     target = tmp_path / "here.bin"
     target.write_bytes(b"before")
-    with Client(workspace.hub_url, workspace.token, workspace.slug) as hub:
-        hub.put("there.bin", b"x" * 100_000, if_version=0)
-        with pytest.raises(NotFound):
-            hub.download("nowhere.bin", target)
-        kept = target.read_bytes()
-        hub.download("there.bin", target)
+    hub.put("there.bin", b"x" * 100_000, if_version=0)
+
+    with pytest.raises(NotFound):
+        hub.download("nowhere.bin", target)
+    kept = target.read_bytes()
+    hub.download("there.bin", target)
 
     assert (kept, target.read_bytes()) == (b"before", b"x" * 100_000)
     assert [path.name for path in tmp_path.iterdir()] == ["here.bin"]
@@ -167,7 +174,7 @@ def test_the_index_and_the_feed_tell_what_there_is(hub: Any) -> None:
     assert not page.has_more
     assert hub.changes(page.cursor).items == []
     assert hub.changes(index.cursor, etag=page.etag) is None
-    assert [file.path for file in hub.index("d").files] == ["d/c.md"]
+    assert [file.path for file in hub.index("d")] == ["d/c.md"]
     assert [(file.path, file.is_deleted) for file in hub.index("d", tombstones=True).files] == [
         ("d/b.md", True),
         ("d/c.md", False),
@@ -181,14 +188,48 @@ def test_an_empty_workspace_has_an_empty_index(hub: Any) -> None:
     assert hub.changes().items == []
 
 
-def test_the_index_streams_in_the_order_of_paths(workspace: LiveWorkspace) -> None:
-    with Client(workspace.hub_url, workspace.token, workspace.slug) as hub:
-        hub.put_many([Put(f"{number:04}-ü", b"x", 0) for number in range(900)])
-        with hub.index_stream() as (cursor, files):
-            paths = [file.path for file in files]
+def test_the_index_streams_in_the_order_of_paths(hub: Any) -> None:
+    hub.put_many([Put(f"{number:04}-ü", b"x", 0) for number in range(900)])
 
-        assert paths == [f"{number:04}-ü" for number in range(900)]
-        assert hub.changes(cursor).items == []
+    with hub.index_stream() as (cursor, files):
+        paths = [file.path for file in files]
+
+    assert paths == [f"{number:04}-ü" for number in range(900)]
+    assert hub.changes(cursor).items == []
+
+
+def test_an_index_need_not_be_read_to_its_end(hub: Any) -> None:
+    hub.put_many([Put(f"{number:04}", b"x", 0) for number in range(900)])
+
+    with hub.index_stream() as (_cursor, files):
+        first = next(files)
+
+    assert (first.path, hub.read("0899")) == ("0000", b"x")
+
+
+def test_what_a_file_is_can_be_asked_without_reading_it(hub: Any) -> None:
+    hub.put("a", b"four", if_version=0, content_type=NOTE)
+    hub.put("a", b"other", if_version=1)
+
+    assert hub.stat("a") == FileInfo("a", 2, sha256(b"other"), 5, "application/octet-stream")
+    assert hub.stat("a", version=1) == FileInfo("a", 1, sha256(b"four"), 4, NOTE)
+    with pytest.raises(NotFound):
+        hub.stat("b")
+
+
+def test_an_owner_purges_the_past_of_a_path(connect: Callable[..., Any], live_hub: LiveHub, hub: Any) -> None:
+    owner = connect(token=live_hub.workspace(hub.info().slug, scopes=["workspace:admin"]).token)
+    hub.put("a", b"one", if_version=0)
+    hub.put("a", b"two", if_version=1)
+
+    with pytest.raises(Invalid) as unsure:
+        owner.purge("a", confirm="b")
+    kept = len(hub.history("a").items)
+    purged = owner.purge("a", confirm="a")
+
+    assert (unsure.value.code, kept) == ("confirm_required", 2)
+    assert purged == Purged(removed=1, held=0)
+    assert [row.version for row in hub.history("a").items] == [2]
 
 
 def test_a_workspace_says_what_it_is(hub: Any, workspace: LiveWorkspace) -> None:
@@ -217,3 +258,139 @@ def test_refusals_are_errors_of_their_own(connect: Callable[..., Any], hub: Any,
     with pytest.raises(CursorExpired) as cursor:
         hub.changes(str(FeedCursor(UUID(hub.info().id), uuid4(), 1)))
     assert (path.value.code, cursor.value.code) == ("bad_path", "epoch_changed")
+
+
+def test_what_cannot_be_sent_is_refused_like_the_rest(hub: Any) -> None:
+    with pytest.raises(Invalid, match="UTF-8"):
+        hub.put("\udcff", b"", if_version=0)
+    with pytest.raises(Invalid, match="content type"):
+        hub.put("a", b"", if_version=0, content_type="text/plain\nX-Other: 1")
+    with pytest.raises(Invalid, match="address"):
+        hub.put("a", b"", if_version=0, message="x" * 70_000)
+    with pytest.raises(Invalid, match="ETag"):
+        hub.changes(etag='"ü"')
+    (item,) = hub.put_many([Put("\udcff", b"", 0)])
+
+    assert isinstance(item.error, Invalid)
+    assert hub.index().files == []
+
+
+def test_what_is_missing_is_named(connect: Callable[..., Any], hub: Any, workspace: LiveWorkspace) -> None:
+    hub.put("a", b"one", if_version=0)
+    where = f"workspace {workspace.slug} at {workspace.hub_url}"
+
+    for missing, call in (
+        ("b", lambda: hub.read("b")),
+        ("b", lambda: hub.stat("b")),
+        ("b", lambda: hub.delete("b", if_version=ANY)),
+        ("b", lambda: hub.history("b")),
+        ("version 7 of a", lambda: hub.read("a", version=7)),
+        ("version 7 of a", lambda: hub.copy([Transfer("a", "c", source_version=7)])),
+        ("b", lambda: hub.move([Transfer("a", "c"), Transfer("b", "d")])),
+        ("version 7 of a", lambda: hub.revert([Revert("a", 7, ANY)])),
+    ):
+        with pytest.raises(NotFound) as refused:
+            call()
+
+        assert str(refused.value) == refused.value.detail == f"There is no {missing} in {where}."
+    with pytest.raises(NotFound) as refused:
+        connect(slug="nowhere").put("a", b"", if_version=0)
+    assert str(refused.value) == f"There is no workspace nowhere at {workspace.hub_url} for this token."
+
+
+def test_what_is_no_content_is_told_and_writes_nothing(hub: Any) -> None:
+    hub.put("a", b"text", if_version=0)
+
+    with pytest.raises(ValueError, match="either its content or from_sha256"):
+        hub.put_many([Put("a", None, ANY)])
+    with pytest.raises(ValueError, match="either its content or from_sha256"):
+        hub.put_many([Put("a", b"", ANY, from_sha256=sha256(b"text"))])
+    with pytest.raises(TypeError, match="bytes, not str"):
+        hub.put_many([Put("a", "text", ANY)])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="bytes, or a Path to be read, not str"):
+        hub.put("a", "text", if_version=ANY)
+
+    assert [row.version for row in hub.history("a").items] == [1]
+
+
+def test_a_download_takes_the_name_of_its_file_as_text_too(hub: Any, tmp_path: Path) -> None:
+    hub.put("a", b"one", if_version=0)
+
+    hub.download("a", str(tmp_path / "here"))
+
+    assert (tmp_path / "here").read_bytes() == b"one"
+
+
+def test_files_of_this_machine_raise_their_own_errors(hub: Any, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        hub.put("a", tmp_path / "nowhere", if_version=0)
+    with pytest.raises(FileNotFoundError):
+        hub.download("a", tmp_path / "nowhere" / "a")
+
+    assert list(hub.index()) == []
+
+
+def test_a_closed_client_says_so(connect: Callable[..., Any]) -> None:
+    hub = connect()
+
+    hub.close()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        hub.info()
+
+
+@pytest.mark.parametrize("token", ["mh_secret\nmore", "mh_sécret", "mh secret", ""])
+def test_a_token_that_can_be_none_is_refused_without_being_shown(connect: Callable[..., Any], token: str) -> None:
+    with pytest.raises(Unauthorized) as refused:
+        connect(token=token)
+
+    assert str(refused.value) == "A token is printable ASCII without spaces."
+
+
+def test_a_token_may_come_with_the_newline_of_its_file(connect: Callable[..., Any], workspace: LiveWorkspace) -> None:
+    assert connect(token=f"{workspace.token}\n").info().slug == workspace.slug
+
+
+@pytest.mark.parametrize("url", ["hub.example.org", "ftp://hub.example.org", "http://", "http://hub:port"])
+def test_what_can_be_no_address_is_told_at_once(connect: Callable[..., Any], url: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        connect(url)
+
+    assert refused.value.code == "bad_url"
+
+
+def test_a_target_does_not_show_its_token(workspace: LiveWorkspace) -> None:
+    shown = repr(Target(workspace.hub_url, workspace.token, workspace.slug))
+
+    assert workspace.token not in shown
+
+
+def told_by(program: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=services.ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_importing_the_client_takes_nothing_along_that_it_seldom_needs() -> None:
+    modules = told_by("import sys, memoryhub.client; print(*sys.modules)")
+
+    assert {"asyncio", "pathspec"} & set(modules) == set()
+
+
+def test_importing_the_client_leaves_httpx_whole_for_the_program_around_it() -> None:
+    assert told_by("import memoryhub.client, httpx._main; print(httpx.main is httpx._main.main)") == ["True"]
+
+
+def test_the_asyncio_client_lets_others_run_while_it_reads_a_file_for_its_digest(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+
+    async def put_beside_another() -> bool:
+        other = asyncio.create_task(asyncio.sleep(0))
+        async with AsyncClient("http://127.0.0.1:9", "mh_any", "any") as hub:
+            # A path that is refused when the file has been read, and before anything is sent.
+            with pytest.raises(Invalid):
+                await hub.put("..", tmp_path / "a", if_version=0)
+        return other.done()
+
+    assert asyncio.run(put_beside_another())

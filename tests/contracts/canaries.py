@@ -26,7 +26,17 @@ from tests.live import LiveHub
 
 SLUG = "default"
 API = f"/api/v1/workspaces/{SLUG}"
-ADMIN_SCOPES = ["workspace:admin", "files:read", "files:write", "jobs:read", "jobs:write", "audit:read"]
+ADMIN_SCOPES = [
+    "workspace:admin",
+    "files:read",
+    "files:write",
+    "jobs:read",
+    "jobs:write",
+    "audit:read",
+    "snapshots:read",
+    "snapshots:write",
+]
+CLOUD = f"/w/{SLUG}/cloud-sync"
 INDEX = f"{API}/index"
 REPEATED = 3000
 """Times that the secret of the large file stands in it, which makes it an object."""
@@ -80,6 +90,12 @@ def hub_environment(canaries: Canaries, heare_url: str, **more: str) -> dict[str
         "MEMORYHUB_TOKEN_KEY": f"canary:{canaries.secrets['MEMORYHUB_TOKEN_KEY']}",
         "MEMORYHUB_SECRETS_KEY": canaries.secrets["MEMORYHUB_SECRETS_KEY"],
         "API_KEY_WORKSPACE": SLUG,
+        # A store that nobody runs: what goes wrong with it must not tell the keys either.
+        "CLOUD_SYNC_ENABLED": "true",
+        "CLOUD_SYNC_BUCKET": "copies",
+        "CLOUD_SYNC_ENDPOINT": "http://127.0.0.1:9",
+        "CLOUD_SYNC_ACCESS_KEY": canaries.fresh("CLOUD_SYNC_ACCESS_KEY"),
+        "CLOUD_SYNC_SECRET_KEY": canaries.fresh("CLOUD_SYNC_SECRET_KEY"),
         "HEARE_AUTH_URL": heare_url,
         "HEARE_AUTH_APP_ID": "memoryhub",
         "MEMORYHUB_OUTBOUND_ALLOW": "127.0.0.1",
@@ -139,6 +155,7 @@ def push(hub: LiveHub, canaries: Canaries, heare_keys: dict[str, str], receiver:
     visitor = Visitor(hub, canaries, token)
     _push_files(visitor, canaries)
     _push_credentials(visitor, canaries, heare_keys)
+    _push_cloud(visitor, canaries)
     _push_console(hub, visitor, canaries)
     _push_webhooks(visitor, canaries, receiver)
     canaries.places["metrics"] = visitor.call("GET", "/metrics", 200).content
@@ -192,6 +209,17 @@ def _push_tokens(visitor: Visitor, canaries: Canaries) -> None:
     canaries.secrets["path token"] = path["token"]
     visitor.call("POST", f"/w/{SLUG}/coordinator/t/{path['token']}/push", 404)
     visitor.call("GET", f"/w/{SLUG}/coordinator/t/{path['token']}/pull", 404)
+
+
+def _push_cloud(visitor: Visitor, canaries: Canaries) -> None:
+    """Tokens as X-API-Key, which only this wire takes, and uploads that cannot arrive."""
+    key = {"X-API-Key": canaries.secrets["token"]}
+    visitor.call("GET", f"{CLOUD}/backups", 200, credentials=key)
+    visitor.call("GET", f"{CLOUD}/backups", 401, credentials={"X-API-Key": canaries.fresh("wrong cloud key")})
+    visitor.call("GET", INDEX, 401, credentials=key)
+    visitor.call("POST", f"{CLOUD}/sync/upload", 502, credentials=key)
+    visitor.call("GET", f"{CLOUD}/sync/status", 500, credentials=key)
+    visitor.call("POST", f"{CLOUD}/sync/restore/x?confirm={canaries.fresh('confirmation')}", 403, credentials=key)
 
 
 def _push_console(hub: LiveHub, visitor: Visitor, canaries: Canaries) -> None:
@@ -248,7 +276,7 @@ def push_at_a_missing_bucket(hub: LiveHub, canaries: Canaries) -> None:
 def watched_broker(hub: LiveHub, canaries: Canaries) -> Iterator[None]:
     """Keeps every command that reaches the broker meanwhile, and every key that is there at the end."""
     heard: list[str] = []
-    with redis.Redis.from_url(own_services(hub)["REDIS_URL"]) as client:
+    with redis.Redis.from_url(own_services(hub)["REDIS_URL"], socket_timeout=DEADLINE_S) as client:
         watching = threading.Event()
 
         def listen() -> None:

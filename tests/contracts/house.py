@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from tests.contracts.situations import SITUATIONS, Situation
 from tests.dialects.memory_proxy.proxy import client_at
 from tests.factories import make_token, make_workspace
 
-OURS = frozenset({"accounts", "workspaces", "jobs", "blobs", "files", "operations", "dialects"})
+OURS = frozenset({"accounts", "workspaces", "jobs", "blobs", "files", "snapshots", "operations", "dialects"})
 UNSTEADY_HEADERS = frozenset({"x-request-id", "date"})
 """Headers that differ between two equal answers."""
 
@@ -54,8 +55,9 @@ class House:
             return client.request(exchange.method, exchange.url, headers=exchange.headers, content=exchange.content)
 
 
+@cache
 def application_of_this_process() -> Edge:
-    """What a web server would serve."""
+    """What a web server would serve. One for all tests: each that has served a request has a thread that never ends."""
     return Edge(WSGIHandler(), EdgeRules())
 
 

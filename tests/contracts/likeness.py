@@ -8,7 +8,8 @@ from typing import Any
 VARYING = frozenset(
     {
         "actor", "at", "changed_at", "changed_at_ms", "created_at", "cursor", "expires_at", "finished_at", "id",
-        "last_used_at", "next_run_at", "request_id", "secret", "token",
+        "job", "last_used_at", "next_run_at", "request_id", "safety_snapshot", "sealed_at", "secret",
+        "sent_bytes", "token",
     }
 )  # fmt: skip
 """Fields whose values differ from one run to the next. Their form is compared all the same."""

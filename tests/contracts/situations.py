@@ -3,6 +3,7 @@
 An operation, or an answer of one, that is described and has no row here fails the suite.
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,16 +15,27 @@ from apps.accounts.models import ApiToken
 from apps.accounts.scopes import ADMIN_SCOPES
 from apps.blobs.content import Content
 from apps.common.conditions import ANY
-from apps.files.actions import put_file
+from apps.files.actions import delete_file, put_file
 from apps.files.api.schemas import BODY_EXAMPLE, PATH_EXAMPLE
 from apps.jobs import endpoints
 from apps.jobs.actions import DELIVER, enqueue
 from apps.jobs.api.schemas import JOB_EXAMPLE, JOB_ID, WEBHOOK_EXAMPLE, WEBHOOK_ID
 from apps.jobs.models import Job, JobState, WebhookEndpoint
+from apps.jobs.running import run_job
+from apps.snapshots.actions import create_snapshot
+from apps.snapshots.api.copy_schemas import POLICY_CHANGES, RESTORE_ID, RETENTION_CHANGES, TARGET_NAME
+from apps.snapshots.api.schemas import SNAPSHOT_EXAMPLE
+from apps.snapshots.copies import open_job, request_upload
+from apps.snapshots.models import RemoteTarget, Restore
+from apps.snapshots.policies import set_policy, set_retention
+from apps.snapshots.queries import copies_of, snapshot_of
+from apps.snapshots.restores import request_restore
+from apps.snapshots.targets import add_target, target_named
 from apps.workspaces import actions
 from apps.workspaces.api.schemas import IDENTITY_EXAMPLE, MEMBER_EXAMPLE, REACH_EXAMPLE, TOKEN_EXAMPLE
 from apps.workspaces.models import Workspace
 from tests.factories import make_member, make_user
+from tests.services import passed_on
 
 ACTOR = Actor("token:0aB1cD2eF3gH")
 Preparation = Callable[[Workspace], object]
@@ -110,8 +122,82 @@ def a_delivery(workspace: Workspace) -> None:
     endpoints.send_test(a_webhook(workspace))
 
 
+def a_snapshot(workspace: Workspace) -> None:
+    a_file(workspace)
+    create_snapshot(workspace, **{name: SNAPSHOT_EXAMPLE[name] for name in ("name", "message", "tags")}, actor=ACTOR)
+
+
+def a_deletion_since(workspace: Workspace) -> None:
+    a_snapshot(workspace)
+    delete_file(workspace, PATH_EXAMPLE, condition=ANY, actor=ACTOR)
+
+
+def a_target(workspace: Workspace, name: str = TARGET_NAME) -> RemoteTarget:
+    """Of this workspace alone, in a directory of its own."""
+    services = passed_on()
+    assert services is not None
+    options = {"directory": tempfile.mkdtemp(prefix="target-", dir=services["directory"])}
+    return add_target(name, kind="directory", options=options, workspace=workspace, actor=ACTOR)
+
+
+def a_snapshot_and_a_target(workspace: Workspace) -> None:
+    a_snapshot(workspace)
+    a_target(workspace)
+
+
+def a_copy(workspace: Workspace) -> None:
+    a_snapshot(workspace)
+    upload(workspace, SNAPSHOT_EXAMPLE["name"], a_target(workspace))
+
+
+def a_copy_and_a_deletion_since(workspace: Workspace) -> None:
+    a_copy(workspace)
+    delete_file(workspace, PATH_EXAMPLE, condition=ANY, actor=ACTOR)
+
+
+def upload(workspace: Workspace, name: str, target: RemoteTarget) -> None:
+    copy = request_upload(workspace, snapshot_of(workspace.pk, name), target, actor=ACTOR)
+    job = open_job(copy)
+    assert job is not None
+    assert run_job(job.pk) == "succeeded"
+
+
+def another_copy(workspace: Workspace) -> None:
+    create_snapshot(workspace, name="second", actor=ACTOR)
+    upload(workspace, "second", target_named(TARGET_NAME))
+
+
+def another_restore(workspace: Workspace) -> None:
+    Job.objects.filter(workspace=workspace).delete()
+    request_restore(workspace, copy=copies_of(workspace.pk).get(), actor=ACTOR)
+
+
+def a_restore(workspace: Workspace) -> None:
+    a_copy(workspace)
+    restore = request_restore(workspace, copy=copies_of(workspace.pk).get(), actor=ACTOR)
+    Restore.objects.filter(pk=restore.pk).update(public_id=RESTORE_ID)
+    Job.objects.filter(subject=str(restore.public_id)).update(subject=RESTORE_ID)
+
+
+def a_policy(workspace: Workspace) -> None:
+    a_target(workspace)
+    set_policy(workspace, POLICY_CHANGES, actor=ACTOR)
+
+
+def a_rule(workspace: Workspace) -> None:
+    set_retention(workspace, None, RETENTION_CHANGES, actor=ACTOR)
+
+
 SITUATIONS: dict[str, dict[int, Situation]] = {
     "audit_list": {200: Situation(an_audited_member, ("action",))},
+    "copies_create": {202: Situation(a_snapshot_and_a_target)},
+    "copies_delete": {204: Situation(a_copy)},
+    "copies_list": {200: Situation(a_copy)},
+    "copies_pin": {200: Situation(a_copy)},
+    "copies_preview": {200: Situation(a_copy_and_a_deletion_since)},
+    "copies_read": {200: Situation(a_copy)},
+    "copies_restore": {202: Situation(a_copy)},
+    "copies_verify": {202: Situation(a_copy)},
     "files_changes": {200: Situation(a_file), 304: Situation(a_file, ("If-None-Match",))},
     "files_copy": {200: Situation(a_file)},
     "files_delete": {200: Situation(a_file, ("If-Match",))},
@@ -140,6 +226,24 @@ SITUATIONS: dict[str, dict[int, Situation]] = {
     "members_list": {200: Situation(a_member)},
     "members_remove": {204: Situation(a_member)},
     "members_set": {200: Situation(a_user)},
+    "policy_read": {200: Situation(a_policy)},
+    "policy_update": {200: Situation(a_target)},
+    "restores_create": {200: Situation(a_deletion_since)},
+    "restores_list": {200: Situation(a_restore)},
+    "restores_read": {200: Situation(a_restore)},
+    "retention_preview": {200: Situation(a_snapshot)},
+    "retention_read": {200: Situation(a_rule)},
+    "retention_update": {200: Situation(nothing)},
+    "snapshots_changes": {200: Situation(a_deletion_since)},
+    "snapshots_create": {201: Situation(a_file)},
+    "snapshots_delete": {204: Situation(a_snapshot)},
+    "snapshots_files": {200: Situation(a_snapshot)},
+    "snapshots_list": {200: Situation(a_snapshot)},
+    "snapshots_pin": {200: Situation(a_snapshot)},
+    "snapshots_preview": {200: Situation(a_deletion_since)},
+    "snapshots_read": {200: Situation(a_snapshot)},
+    "snapshots_restore": {202: Situation(a_snapshot)},
+    "targets_list": {200: Situation(a_target)},
     "tokens_issue": {201: Situation(nothing)},
     "tokens_list": {200: Situation(a_token)},
     "tokens_revoke": {204: Situation(a_token)},

@@ -1,7 +1,7 @@
 """Nothing of a workspace can be read, changed, counted or inferred with the token of another.
 
-Every operation of the native API takes part by itself, through its documented example. An operation that is not in
-the description, such as a dialect's, needs a row in `WIRES`; without one the suite fails.
+Every operation of the native API takes part by itself, through its documented example. The older wires, which are not
+in the description, have `test_isolation_of_wires`.
 """
 
 import json
@@ -12,44 +12,39 @@ import pytest
 from django.test import override_settings
 
 from apps.accounts.scopes import VIEWER_SCOPES
+from apps.blobs.content import Content
+from apps.common.conditions import ANY
+from apps.files.actions import put_file
 from apps.files.api.schemas import BODY_EXAMPLE, PATH_EXAMPLE, SHA256_EXAMPLE
 from apps.files.frames import END, frame
 from apps.files.frames import MEDIA_TYPE as FRAMES
-from apps.workspaces.views import WorkspaceView
+from apps.snapshots.api.copy_schemas import TARGET_NAME as TARGET
+from apps.snapshots.api.schemas import NAME_EXAMPLE as SNAPSHOT
+from apps.workspaces.models import Workspace
 from tests.contracts.house import House, documented_request, nothing_changes, steady
-from tests.contracts.openapi import JSON, Exchange, Operation, named, operation, operations, routes
-from tests.contracts.situations import a_delivery, a_file, a_job, a_member, a_token, an_identity
+from tests.contracts.openapi import JSON, Exchange, Operation, named, operation, operations
+from tests.contracts.situations import (
+    ACTOR,
+    a_copy,
+    a_delivery,
+    a_file,
+    a_job,
+    a_member,
+    a_restore,
+    a_snapshot,
+    a_target,
+    a_token,
+    an_identity,
+    another_copy,
+    another_restore,
+)
 from tests.factories import make_member, make_token
 
 API = "/api/v1/workspaces"
 IN_A_WORKSPACE = [each for each in operations() if "slug" in each.path_parameters()]
-WIRES: dict[tuple[str, str], str] = {
-    ("SeedSyncView", "GET"): "memory-proxy/sync",
-    ("SyncView", "GET"): "memory-proxy/sync/notes",
-    ("SeedBlobView", "GET"): "memory-proxy/blob/notes/hello.md",
-    ("SeedBlobView", "PUT"): "memory-proxy/blob/notes/hello.md",
-    ("SeedBlobView", "DELETE"): "memory-proxy/blob/notes/hello.md",
-    ("BlobView", "GET"): "memory-proxy/notes/blob/hello.md",
-    ("BlobView", "PUT"): "memory-proxy/notes/blob/hello.md",
-    ("BlobView", "DELETE"): "memory-proxy/notes/blob/hello.md",
-}
-"""An address below /w/{slug}/ for each operation of the older wires, by its view and method."""
-OPEN_WIRES = ("memory-proxy/health", "memory-proxy/anything/else")
-"""Addresses that ask for no token, and say the same of every slug."""
 READS_BY_POST = frozenset({"files_get_many"})
 MAKES_ITS_OWN = frozenset({"files_write", "members_set"})
 """Operations for which a name that is in use elsewhere is a new one here."""
-
-
-def test_every_operation_of_the_older_wires_has_a_row():
-    routed = {
-        (route.view.__name__, method)
-        for route in routes("w/")
-        if route.view is not None and issubclass(route.view, WorkspaceView)
-        for method in route.methods()
-    }
-
-    assert set(WIRES) == routed
 
 
 @pytest.fixture
@@ -92,30 +87,6 @@ def test_anothers_workspace_answers_like_one_that_does_not_exist(
     assert steady(existing) == steady(missing)
 
 
-@pytest.mark.parametrize(("view", "method"), WIRES)
-def test_anothers_workspace_is_missing_on_the_older_wires_too(view: str, method: str, stranger: House):
-    House.prepared(operation("files_read"))
-    body = b"changed" if method == "PUT" else None
-
-    with nothing_changes():
-        existing, missing = (
-            stranger.send(Exchange(method, f"/w/{slug}/{WIRES[view, method]}", {"If-Match-Version": "1"}, body))
-            for slug in ("default", "missing")
-        )
-
-    assert existing.status_code == 404
-    assert steady(existing) == steady(missing)
-
-
-@pytest.mark.parametrize("address", OPEN_WIRES)
-def test_open_addresses_say_the_same_of_every_slug(address: str, stranger: House):
-    House.prepared(operation("files_read"))
-
-    answers = [stranger.send(Exchange("GET", f"/w/{slug}/{address}")) for slug in ("default", "missing", "stranger")]
-
-    assert steady(answers[0]) == steady(answers[1]) == steady(answers[2])
-
-
 @pytest.mark.parametrize("operation", [each for each in operations() if each.method in ("GET", "HEAD")], ids=named)
 def test_what_another_workspace_holds_changes_no_answer(operation: Operation, stranger: House):
     request = documented_request(operation, slug="stranger")
@@ -142,6 +113,9 @@ UNKNOWN = {
     "provider": "heare",
     "subject": "key_nobody",
     "username": "nobody",
+    "name": "never",
+    "target": "never",
+    "restore_id": "019b8d84-6c40-7d3a-8f6e-000000000000",
 }
 
 
@@ -259,6 +233,11 @@ def test_a_cursor_of_anothers_feed_is_refused(stranger: House):
     assert owner.workspace.slug not in answer.text
 
 
+def two_files_in_a_snapshot(workspace: Workspace) -> None:
+    put_file(workspace, "another", Content.of_bytes(b"x"), condition=ANY, content_type="text/plain", actor=ACTOR)
+    a_snapshot(workspace)
+
+
 LISTS: dict[str, Callable[[Any], object]] = {
     "audit": a_member,
     "identities": an_identity,
@@ -267,6 +246,12 @@ LISTS: dict[str, Callable[[Any], object]] = {
     "tokens": a_token,
     "webhooks": a_delivery,
     "history/notes/hello.md": a_file,
+    "restores": a_restore,
+    "snapshots": a_snapshot,
+    "targets": a_target,
+    f"targets/{TARGET}/copies": a_copy,
+    f"snapshots/{SNAPSHOT}/changes": a_snapshot,
+    f"snapshots/{SNAPSHOT}/files": two_files_in_a_snapshot,
 }
 
 
@@ -274,7 +259,10 @@ def test_every_list_has_a_row():
     paged = {each.path.removeprefix(f"{API}/{{slug}}/") for each in operations() if has_pages(each)}
 
     # The list of workspaces names none, and the deliveries lie below the id of a webhook.
-    assert paged == {name.replace(PATH_EXAMPLE, "{path}") for name in LISTS} | {API, "webhooks/{webhook_id}/deliveries"}
+    rows = {
+        name.replace(PATH_EXAMPLE, "{path}").replace(SNAPSHOT, "{name}").replace(TARGET, "{target}") for name in LISTS
+    }
+    assert paged == rows | {API, "webhooks/{webhook_id}/deliveries"}
 
 
 def has_pages(operation: Operation) -> bool:
@@ -288,13 +276,16 @@ def test_a_cursor_of_anothers_list_leads_to_none_of_its_items(name: str, strange
     LISTS[name](owner.workspace)
     if name.startswith("history/"):
         a_file(stranger.workspace)
+    if name.startswith("snapshots/"):
+        a_snapshot(stranger.workspace)
     first = make_more(name, owner)
     assert first["next_cursor"] is not None
 
     answer = stranger.send(Exchange("GET", f"{API}/stranger/{name}?cursor={first['next_cursor']}"))
 
-    assert answer.status_code == 200
-    own = stranger.send(Exchange("GET", f"{API}/stranger/{name}")).json()["items"]
+    # A target that belongs to the other workspace is not even there.
+    assert answer.status_code == (404 if name.startswith("targets/") else 200)
+    own = stranger.send(Exchange("GET", f"{API}/stranger/{name}")).json().get("items", [])
     assert [item for item in answer.json().get("items", []) if item not in own] == []
 
 
@@ -313,6 +304,16 @@ def make_more(name: str, owner: House) -> dict[str, Any]:
             )
         ),
         "members": lambda: make_member(owner.workspace, "viewer"),
+        "snapshots": lambda: owner.send(
+            Exchange("POST", f"{API}/default/snapshots", {"Content-Type": JSON}, b'{"name": "second"}')
+        ),
+        f"snapshots/{SNAPSHOT}/changes": lambda: [
+            owner.send(Exchange("PUT", f"{API}/default/files/{path}?overwrite=true", {}, b"more"))
+            for path in (PATH_EXAMPLE, "another")
+        ],
+        "restores": lambda: another_restore(owner.workspace),
+        "targets": lambda: a_target(owner.workspace, "second"),
+        f"targets/{TARGET}/copies": lambda: another_copy(owner.workspace),
         "jobs": lambda: a_delivery(owner.workspace),
         "webhooks": lambda: owner.send(
             Exchange(
@@ -353,20 +354,6 @@ def test_a_viewer_changes_nothing(operation: Operation, db: None):
         answer = house.send(documented_request(operation), token=viewer)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
-
-
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-@pytest.mark.parametrize("view", ["SeedBlobView", "BlobView"])
-def test_a_viewer_changes_nothing_on_the_older_wires(view: str, method: str, db: None):
-    house = House.prepared(operation("files_read"))
-    viewer = make_token(house.workspace, *VIEWER_SCOPES)
-    house.send(Exchange("GET", f"{API}/default"), token=viewer)
-    body = b"changed" if method == "PUT" else None
-
-    with nothing_changes():
-        answer = house.send(Exchange(method, f"/w/default/{WIRES[view, method]}", {}, body), token=viewer)
-
-    assert answer.status_code == 403
 
 
 def test_a_viewer_reads(db: None):

@@ -26,7 +26,7 @@ def status_of(hub: LiveHub, slug: str, token: str) -> int:
 
 
 def kinds_that_succeeded(hub: LiveHub) -> set[str]:
-    listed = json.loads(hub.command("jobs", "--state", "succeeded", "--json").stdout)
+    listed = json.loads(hub.command("jobs", "--state", "succeeded", "--limit", "100000", "--json").stdout)
     return {row["kind"] for row in listed}
 
 

@@ -4,7 +4,7 @@ import http.client
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler
@@ -46,6 +46,7 @@ class FaultyProxy(FakeServer):
         self._fault: Fault | None = None
         self._methods: frozenset[str] = frozenset()
         self._left: int | None = None
+        self.meanwhile: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
         self.ended = threading.Event()
         self.seen: list[str] = []
@@ -56,10 +57,20 @@ class FaultyProxy(FakeServer):
         super().__exit__(*failure)
 
     @contextmanager
-    def failing(self, fault: Fault, *methods: str, times: int | None = None) -> Iterator[None]:
-        """Inside, requests of these methods (all without any) meet the fault: each, or only the first `times`."""
+    def failing(
+        self,
+        fault: Fault,
+        *methods: str,
+        times: int | None = None,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Iterator[None]:
+        """Inside, requests of these methods (all without any) meet the fault: each, or only the first `times`.
+
+        `meanwhile` is called when the server has done what it was asked, and its answer is not yet lost.
+        """
         with self._lock:
             self._fault, self._methods, self._left = fault, frozenset(methods), times
+            self.meanwhile = meanwhile
         try:
             yield
         finally:
@@ -103,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in (Fault.STATUS_500, Fault.STATUS_503):
             return self._refuse(int(fault))
         status, headers, content = self.proxy.forwarded(self.command, self.path, body, self.headers)
+        if fault is not None:
+            self.proxy.meanwhile()
         if fault is Fault.RESET_AFTER:
             return self._reset()
         return self._answer(fault, status, headers, content)

@@ -87,6 +87,7 @@ def test_a_good_path_comes_back_byte_for_byte(path):
         ("a/" + "é" * 128, "segment_too_long"),
         (".memoryhub", "reserved"),
         (".memoryhub/a", "reserved"),
+        (".MemoryHub/a", "reserved"),
     ],
 )
 def test_a_broken_rule_is_named(path, rule):

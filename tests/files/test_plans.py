@@ -13,7 +13,7 @@ from django.db import connection
 
 from apps.blobs.content import Content
 from apps.common.conditions import ANY, Condition
-from apps.files import sql, upkeep_sql
+from apps.files import as_of_sql, browsing_sql, sql, upkeep_sql
 from apps.files.changes import ChangeItem, Write
 from apps.files.models import Origin
 from apps.workspaces.models import Workspace
@@ -174,6 +174,31 @@ STATEMENTS: dict[str, tuple[Callable[[Workspace, int], Any], set[tuple[str, str]
     "history": (
         lambda w, n: sql.history_rows(w.pk, "folder7/7.md", None, 100),
         {("files_file", PATH), ("files_fileversion", OF_FILE), ("blobs_blob", BLOB_KEY), ("files_changeset", SET_KEY)},
+    ),
+    "folder": (
+        lambda w, n: browsing_sql.folder_rows(w.pk, "", "", tombstones=False, limit=50),
+        {("files_file", PATH)},
+    ),
+    "search": (
+        lambda w, n: browsing_sql.search_rows(w.pk, "77", "", tombstones=False, limit=50),
+        {("files_file", PATH)},
+    ),
+    "latest change sets": (
+        lambda w, n: browsing_sql.change_set_rows(w.pk, None, 50),
+        {("files_changeset", SET_KEY)},
+    ),
+    "as of": (
+        lambda w, n: as_of_sql.as_of_rows(w.pk, NEW_FILES + 500, after="", end="", limit=200),
+        {("files_file", PATH), ("files_fileversion", OF_FILE), ("blobs_blob", BLOB_KEY)},
+    ),
+    "differences": (
+        lambda w, n: as_of_sql.difference_rows(w.pk, 2 * NEW_FILES - 20, 2 * NEW_FILES, after="", end="", limit=200),
+        {
+            ("files_fileversion", VERSION_KEY),
+            ("files_fileversion", OF_FILE),
+            ("files_file", KEY),
+            ("blobs_blob", BLOB_KEY),
+        },
     ),
     "superseded": (
         lambda w, n: upkeep_sql.versions_with_successors(w.pk, after=0, cutoff=2 * NEW_FILES, limit=500),

@@ -19,6 +19,7 @@ from apps.blobs.local import LocalBlobStorage
 from apps.blobs.models import Blob, ObjectIntent
 from apps.files import uploading
 from apps.files.models import FeedCheckpoint
+from apps.files.queries import UPLOAD
 from apps.jobs.actions import enqueue
 from apps.jobs.models import Job
 from tests.conftest import Bucket
@@ -178,7 +179,7 @@ def test_uploads_go_on_where_they_stopped(stored: Api, bucket: Bucket) -> None:
 
     assert upload(stored) == 1
     assert len(bucket.keys()) == 6
-    assert FeedCheckpoint.objects.get(consumer=uploading.CONSUMER).sequence == 6
+    assert FeedCheckpoint.objects.get(consumer=UPLOAD).sequence == 6
 
 
 def test_only_workspaces_with_news_are_planned_for(stored: Api) -> None:

@@ -14,7 +14,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 SERVED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
 DEVELOPED = PYPROJECT["dependency-groups"]["dev"]
-LOCKS = ["requirements.lock", "requirements-dev.lock"]
+BUILT = PYPROJECT["dependency-groups"]["build"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-build.lock"]
 
 
 def pins(name: str) -> dict[str, Version]:
@@ -47,7 +48,7 @@ def test_no_lock_holds_an_address(name):
     assert re.findall(r".*(?:://| @ |--(?:extra-)?index-url|--find-links).*", text) == []
 
 
-@pytest.mark.parametrize(("name", "wanted"), [(LOCKS[0], SERVED), (LOCKS[1], [*SERVED, *DEVELOPED])])
+@pytest.mark.parametrize(("name", "wanted"), [(LOCKS[0], SERVED), (LOCKS[1], [*SERVED, *DEVELOPED]), (LOCKS[2], BUILT)])
 def test_every_dependency_is_locked_at_a_version_it_allows(name, wanted):
     locked = pins(name)
 
@@ -61,16 +62,17 @@ def test_every_dependency_is_locked_at_a_version_it_allows(name, wanted):
     assert unmet == []
 
 
-def test_both_locks_agree():
-    served, developed = pins(LOCKS[0]), pins(LOCKS[1])
+@pytest.mark.parametrize("name", [LOCKS[0], LOCKS[2]])
+def test_every_lock_agrees_with_that_of_the_developers(name):
+    locked, developed = pins(name), pins(LOCKS[1])
 
-    assert {name: version for name, version in served.items() if developed.get(name) != version} == {}
+    assert {name: version for name, version in locked.items() if developed.get(name) != version} == {}
 
 
 def test_every_dependency_has_a_floor():
     floorless = [
         text
-        for text in [*SERVED, *DEVELOPED]
+        for text in [*SERVED, *DEVELOPED, *BUILT]
         if not any(spec.operator in {">=", "~=", "=="} for spec in Requirement(text).specifier)
     ]
 

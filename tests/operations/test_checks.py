@@ -62,6 +62,7 @@ def test_a_storage_that_takes_no_write_is_an_error(tmp_path: Path) -> None:
 
 NAMING_WORKSPACES: list[tuple[str, dict[str, object]]] = [
     ("API_KEY_WORKSPACE", {"API_KEY": "a-static-token-of-it", "API_KEY_WORKSPACE": "team"}),
+    ("CLOUD_SYNC_WORKSPACE", {"CLOUD_SYNC_ENABLED": True, "CLOUD_SYNC_WORKSPACE": "team"}),
     ("ROOT_DIALECT", {"ROOT_DIALECT": "memory-proxy:team"}),
     ("DIALECT_HOSTS", {"DIALECT_HOSTS": ("a.example=memory-proxy:team", "b.example=memory-proxy:team")}),
 ]
@@ -83,6 +84,23 @@ def test_a_setting_that_names_a_workspace_wants_it(setting: str, values: dict[st
         "`memoryhub workspace create team` makes it."
     )
     assert present == []
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"CLOUD_SYNC_ENABLED": True}, ["memoryhub.W006"]),
+        ({"CLOUD_SYNC_ENABLED": True, "CLOUD_SYNC_BUCKET": "copies"}, []),
+        ({"CLOUD_SYNC_BUCKET": "copies", "CLOUD_SYNC_ACCESS_KEY": "key"}, ["memoryhub.W007"]),
+        ({"CLOUD_SYNC_SECRET_KEY": "secret"}, ["memoryhub.W007"]),
+        ({"CLOUD_SYNC_ACCESS_KEY": "key", "CLOUD_SYNC_SECRET_KEY": "secret"}, []),
+    ],
+)
+def test_copies_that_are_asked_for_and_not_made_are_a_warning(values: dict[str, object], found: list[str]) -> None:
+    with override_settings(**values):
+        warnings = checks.check_cloud_sync(None)
+
+    assert ids(warnings) == found
 
 
 @pytest.mark.django_db

@@ -1,6 +1,9 @@
 """Places and people for whole hubs. What they leave on the machine goes at the end."""
 
+import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from memoryhub.embedded import accounts
+from tests.services import ROOT
 from tests.system import newcomers
-from tests.system.newcomers import Newcomer, OrdinaryUser
+from tests.system.newcomers import LOGIN_PATH, VIRTUAL_ENVIRONMENT, Newcomer, OrdinaryUser
 from tests.system.processes import kill, processes_of
 
 
@@ -58,3 +62,32 @@ def root_user(people_place: Path, ordinary_user: Newcomer) -> Iterator[Newcomer]
     newcomers.take_over(newcomer, ordinary_user)
     yield newcomer
     newcomer.leave()
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(people_place: Path, ordinary_user: Newcomer) -> Path:
+    """The command `memoryhub` of an environment that holds what the lock names, and the wheel, for every account.
+
+    It begins as the one that `./hub` made from the same lock with the same options.
+    """
+    built, environment = people_place / "dist", people_place / "environment"
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", built, ROOT]
+    subprocess.run(build, check=True, capture_output=True)
+    made_first = ordinary_user.clone / VIRTUAL_ENVIRONMENT
+    shutil.copytree(made_first, environment, symlinks=True, copy_function=os.link)
+    _move_scripts(environment / "bin", made_first, environment)
+    (wheel,) = built.glob("memoryhub-*.whl")
+    install = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True, env={"PATH": LOGIN_PATH, "HOME": str(people_place)})
+    return environment / "bin/memoryhub"
+
+
+def _move_scripts(scripts: Path, before: Path, now: Path) -> None:
+    """Lets the programs of a copied environment use it, and not the one that it was copied from."""
+    for script in scripts.iterdir():
+        if script.is_symlink() or not script.is_file() or os.fsencode(before) not in (text := script.read_bytes()):
+            continue
+        # A new file: the old one is the other environment's as well.
+        script.unlink()
+        script.write_bytes(text.replace(os.fsencode(before), os.fsencode(now)))
+        script.chmod(0o755)

@@ -1,10 +1,6 @@
 """The built wheel alone: everything that a hub needs is inside, far from any clone."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,28 +10,12 @@ import pytest
 from memoryhub.embedded import accounts
 from tests.services import ROOT
 from tests.system.hubs import Hub
-from tests.system.newcomers import LOGIN_PATH, VIRTUAL_ENVIRONMENT, Newcomer
+from tests.system.newcomers import LOGIN_PATH
 
 pytestmark = pytest.mark.system
 
 PAGES = ("/admin/login/", "/docs", "/redoc")
 ASSET = re.compile(r'(?:href|src)="(/[^"]+)"')
-
-
-@pytest.fixture
-def installed_wheel(hub_place: Path, ordinary_user: Newcomer) -> Path:
-    """The command `memoryhub` of an environment that holds what the lock names, and the wheel.
-
-    It begins as the one that `./hub` made from the same lock with the same options.
-    """
-    built, environment = hub_place / "dist", hub_place / "environment"
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", built, ROOT]
-    subprocess.run(build, check=True, capture_output=True)
-    shutil.copytree(ordinary_user.clone / VIRTUAL_ENVIRONMENT, environment, symlinks=True, copy_function=os.link)
-    (wheel,) = built.glob("memoryhub-*.whl")
-    install = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
-    subprocess.run(install, check=True, env={"PATH": LOGIN_PATH, "HOME": str(hub_place)})
-    return environment / "bin/memoryhub"
 
 
 @pytest.fixture

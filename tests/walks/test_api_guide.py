@@ -18,6 +18,9 @@ GUIDE = services.ROOT / "docs/api.md"
 HOST_IN_GUIDE = "http://127.0.0.1:8000"
 TOKEN_IN_GUIDE = "$(memoryhub token issue default)"
 ADMIN_IN_GUIDE = "$(memoryhub token issue default --scope workspace:admin)"
+SNAPSHOTS_IN_GUIDE = (
+    "$(memoryhub token issue default --scope snapshots:write --scope snapshots:read --scope restores:write)"
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -35,12 +38,14 @@ def hub(service_addresses: dict[str, str], tmp_path_factory: pytest.TempPathFact
 
 def test_the_shell_commands_are_answered_as_the_guide_says(hub: LiveHub, tmp_path: Path) -> None:
     script = "\n".join(blocks("sh"))
-    assert HOST_IN_GUIDE in script and TOKEN_IN_GUIDE in script and ADMIN_IN_GUIDE in script
+    snapshot_scopes = ["snapshots:write", "snapshots:read", "restores:write"]
     for words, text in [
         (ADMIN_IN_GUIDE, hub.workspace("default", scopes=["workspace:admin"]).token),
+        (SNAPSHOTS_IN_GUIDE, hub.workspace("default", scopes=snapshot_scopes).token),
         (TOKEN_IN_GUIDE, hub.workspace("default").token),
         (HOST_IN_GUIDE, hub.url),
     ]:
+        assert words in script
         script = script.replace(words, text)
     (tmp_path / ".curlrc").write_text('silent\nshow-error\nnoproxy = "*"\nwrite-out = "\\n[%{http_code}]\\n"\n')
 
@@ -55,10 +60,15 @@ def test_the_shell_commands_are_answered_as_the_guide_says(hub: LiveHub, tmp_pat
 
     assert (done.returncode, done.stderr) == (0, "")
     answers = re.findall(r"(.*?)\n\[(\d{3})\]\n", done.stdout, re.DOTALL)
-    assert [status for _, status in answers] == ["200", "201", "200", "200", "200", "200", "200", "200"]
-    _me, _first, _second, old, copied, reverted, history, options = [body for body, _ in answers]
+    statuses = "200 201 200 200 200 200 201 200 200 200 200"
+    assert " ".join(status for _, status in answers) == statuses
+    _me, _first, _second, old, copied, reverted, snapshot, differences, restored, history, options = [
+        body for body, _ in answers
+    ]
     assert old == "Ada prefers tea."
     assert ('"version": 3' in copied, '"version": 4' in reverted) == (True, True)
+    assert ('"name":"before-the-move"' in snapshot, differences) == (True, '{"items":[],"next_cursor":null}')
+    assert restored == '{"put":0,"deleted":0,"safety_snapshot":null}'
     assert re.findall(r'"version": (\d+)', history) == ["4", "2"]
     assert ('"history_days":365' in options, '"quota_files":100000' in options) == (True, True)
 

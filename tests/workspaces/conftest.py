@@ -17,3 +17,12 @@ def admin(mine):
     from tests.factories import bearer, make_token
 
     return bearer(make_token(mine, *ADMIN_SCOPES))
+
+
+@pytest.fixture
+def root(client, db):
+    """A client signed in to the console as a superuser."""
+    from tests.factories import make_user
+
+    client.force_login(make_user("root", is_staff=True, is_superuser=True))
+    return client

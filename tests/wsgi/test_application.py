@@ -118,10 +118,13 @@ def start(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
             {"MEMORYHUB_RATE_LIMIT_LOGIN": "ten"},
             "MEMORYHUB_RATE_LIMIT_LOGIN must be a rate such as 300/m (s, m or h), or off.",
         ),
-        ({"ROOT_DIALECT": "gopher:default"}, "ROOT_DIALECT names an unknown dialect: known are memory-proxy."),
+        (
+            {"ROOT_DIALECT": "gopher:default"},
+            "ROOT_DIALECT names an unknown dialect: known are cloud-sync, memory-proxy.",
+        ),
         (
             {"MEMORYHUB_CORS_DIALECTS": "gopher=https://a.example"},
-            "MEMORYHUB_CORS_DIALECTS names an unknown dialect: known are memory-proxy.",
+            "MEMORYHUB_CORS_DIALECTS names an unknown dialect: known are cloud-sync, memory-proxy.",
         ),
     ],
 )

@@ -40,6 +40,36 @@ def test_which_paths_at_the_root_are_the_dialect_s(path: str, rewritten: str | N
     assert AT_ROOT.rewritten("any.host", path) == rewritten
 
 
+AT_CLOUD_ROOT = root_routes("cloud-sync:default", ())
+
+
+@pytest.mark.parametrize(
+    ("path", "is_its_own"),
+    [
+        ("/sync/status", True),
+        ("/sync/restore/manual_20260214_120000", True),
+        ("/sync/unknown", True),
+        ("/backup", True),
+        ("/backups", True),
+        ("/restore", True),
+        ("/snapshots", True),
+        ("/snapshots/name/restore", True),
+        ("/export", True),
+        ("/import", True),
+        ("/health/ready", True),
+        ("/health", False),
+        ("/sync", False),
+        ("/backups/name", False),
+        ("/", False),
+        ("/docs", False),
+    ],
+)
+def test_which_paths_at_the_root_are_the_cloud_sync_s(path: str, is_its_own: bool) -> None:
+    rewritten = AT_CLOUD_ROOT.rewritten("any.host", path)
+
+    assert rewritten == (f"/w/default/cloud-sync{path}" if is_its_own else None)
+
+
 def test_hosts_are_told_apart_without_port_and_case() -> None:
     routes = root_routes("", ("Memory.Example.org=memory-proxy:one", "[::1]=memory-proxy:two"))
 
@@ -66,7 +96,7 @@ def test_no_mounts_are_false() -> None:
     [
         ("memory-proxy", (), "ROOT_DIALECT must be dialect:workspace, such as memory-proxy:default."),
         ("memory-proxy:Bad Slug", (), "ROOT_DIALECT must be dialect:workspace, such as memory-proxy:default."),
-        ("gopher:default", (), "ROOT_DIALECT names an unknown dialect: known are memory-proxy."),
+        ("gopher:default", (), "ROOT_DIALECT names an unknown dialect: known are cloud-sync, memory-proxy."),
         (
             "memory-proxy:a,memory-proxy:b",
             (),
@@ -74,7 +104,7 @@ def test_no_mounts_are_false() -> None:
         ),
         ("", ("memory-proxy:a",), "DIALECT_HOSTS must be host=dialect:workspace, comma separated."),
         ("", ("http://h=memory-proxy:a",), "DIALECT_HOSTS must be host=dialect:workspace, comma separated."),
-        ("", ("h=gopher:a",), "DIALECT_HOSTS names an unknown dialect: known are memory-proxy."),
+        ("", ("h=gopher:a",), "DIALECT_HOSTS names an unknown dialect: known are cloud-sync, memory-proxy."),
         (
             "",
             ("h=memory-proxy:a", "H=memory-proxy:b"),

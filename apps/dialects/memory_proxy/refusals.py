@@ -17,8 +17,8 @@ from apps.common.errors import (
     shown,
 )
 from apps.common.problem import InternalError
+from apps.dialects.answers import json_response
 from apps.dialects.memory_proxy.checksums import NEW
-from apps.dialects.memory_proxy.shapes import json_response
 from apps.dialects.memory_proxy.versions import wire_version
 from apps.files.changes import Change, ChangeStatus, Previous
 

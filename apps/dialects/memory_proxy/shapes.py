@@ -1,6 +1,5 @@
 """States of files as JSON and as headers of the older wires."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
@@ -12,14 +11,6 @@ from apps.dialects.memory_proxy.versions import wire_version
 from apps.files.changes import Change, Previous
 from apps.files.queries import BlobRow
 from apps.files.serving import guarded_headers
-
-
-def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    """Compact JSON with its characters as they are, as the original wrote it."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return HttpResponse(
-        text.encode("utf-8", "replace"), status=status, content_type="application/json", headers=headers
-    )
 
 
 def empty_response(status: int, headers: dict[str, str] | None = None) -> HttpResponse:

@@ -11,6 +11,7 @@ from apps.common.compression import compressed
 from apps.common.conditions import names_tag
 from apps.common.errors import MethodNotAllowed, NotFound
 from apps.common.problem import refusal_of
+from apps.dialects.answers import json_response
 from apps.dialects.memory_proxy import checksums, refusals, shapes, versions
 from apps.dialects.memory_proxy.addresses import INDEX_NAME, file_path, index_prefix
 from apps.files import queries
@@ -71,7 +72,7 @@ class BlobView(ProxyView):
             change = self.apply(ChangeItem(target, versions.put_condition(expected), content, content_type))
         refusals.require_put_at_version(change, expected)
         headers = shapes.written_headers(change, versioned=True)
-        return shapes.json_response(shapes.written_index(path, change), shapes.put_status(change), headers)
+        return json_response(shapes.written_index(path, change), shapes.put_status(change), headers)
 
     def delete(self, request: HttpRequest, namespace: str, path: str) -> HttpResponse:
         target = file_path(path, namespace)
@@ -79,7 +80,7 @@ class BlobView(ProxyView):
         change = self.apply(ChangeItem(target, versions.delete_condition(expected)))
         refusals.require_delete_at_version(change, target, expected)
         headers = shapes.written_headers(change, versioned=True)
-        return shapes.json_response(shapes.written_index(path, change), 200, headers)
+        return json_response(shapes.written_index(path, change), 200, headers)
 
 
 class SeedBlobView(ProxyView):
@@ -159,7 +160,7 @@ def health(request: HttpRequest, slug: str) -> HttpResponse:
     is_well = all(probe.is_well() for probe in probes.HEALTH)
     status, storage = ("ok", "connected") if is_well else ("error", "disconnected")
     body = {"status": status, "storage": storage, "version": hub_version()}
-    return shapes.json_response(body, 200 if is_well else 503, {"Cache-Control": "no-store"})
+    return json_response(body, 200 if is_well else 503, {"Cache-Control": "no-store"})
 
 
 def unknown(request: HttpRequest, slug: str) -> HttpResponse:

@@ -4,54 +4,29 @@ import hashlib
 import os
 import shutil
 import stat
-import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 
 from memoryhub.client.folder.flushing import flush_folder
 from memoryhub.client.folder.ignoring import OWN_FOLDER
+from memoryhub.client.folder.renaming import exchange, move_to_free_name, put_at_free_name
 from memoryhub.client.folder.scanning import Found
-
-CHUNK_BYTES = 1024 * 1024
+from memoryhub.client.folder.trash import Trash
 
 
 class InTheWay(Exception):
     """A file cannot be put or taken as it is: the folder is not as it was when it was looked at, or cannot hold it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileSystem:
-    """How the file system of a folder treats names."""
+class NameTaken(InTheWay):
+    """A file, with `path`, has the name of one of its folders; or it is a folder that has its own."""
 
-    folds_case: bool
-    folds_accents: bool
-    """Whether composed and decomposed spellings name the same file."""
-    clock_grain_ns: int
-    """A file may change again within so many nanoseconds of its time stamp and look the same."""
-
-    def key(self, path: str) -> str:
-        """Equal for paths that name the same file."""
-        if self.folds_accents:
-            path = unicodedata.normalize("NFC", path)
-        return path.casefold() if self.folds_case else path
-
-
-def probe(folder: Path) -> FileSystem:
-    """Finds out by trying, in a folder of our own."""
-    upper, composed = folder / "Probe-A", folder / "probe-\u00e9"
-    for name in (upper, composed):
-        name.touch()
-    # FAT knows even seconds only; where fractions are kept, a stamp is that of the kernel's last tick.
-    has_fractions = any(name.stat().st_mtime_ns % 10_000_000 for name in (upper, composed))
-    grain_ns = 20_000_000 if has_fractions else 2_000_000_000
-    try:
-        return FileSystem((folder / "probe-a").exists(), (folder / "probe-e\u0301").exists(), grain_ns)
-    finally:
-        for name in (upper, composed):
-            name.unlink(missing_ok=True)
+    def __init__(self, path: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.path = path
 
 
 class Tree:
@@ -59,15 +34,13 @@ class Tree:
 
     def __init__(self, root: Path, *, now: datetime) -> None:
         self.root = root
-        self._own = root / OWN_FOLDER
-        self._trash = self._own / "trash" / now.strftime("%Y-%m-%d")
-        self.parts = self._own / "parts"
+        self.parts = root / OWN_FOLDER / "parts"
+        self._trash = Trash(root / OWN_FOLDER / "trash" / now.strftime("%Y-%m-%d"))
 
     def prepare(self) -> None:
-        """Makes our own folders; what killed runs left half written is removed."""
-        self._own.mkdir(mode=0o700, exist_ok=True)
+        """Makes the folder of parts anew: what killed runs left half written is removed."""
         shutil.rmtree(self.parts, ignore_errors=True)
-        self.parts.mkdir()
+        self.parts.mkdir(parents=True)
 
     def found(self, path: str) -> Found | None:
         """The file as it is now. Raises `InTheWay` where it could only be reached through a link or is no file."""
@@ -79,6 +52,22 @@ class Tree:
         if not stat.S_ISREG(status.st_mode):
             raise InTheWay("there is something that is no ordinary file")
         return Found.of(path, status)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is a folder, and no link to one."""
+        place = self.root / path
+        return place.is_dir() and not place.is_symlink()
+
+    def is_gone(self, path: str) -> bool:
+        """Whether there is no file any more. Raises `InTheWay` where something hides that, such as a link."""
+        self._check_way(path)
+        # A folder may have taken the file's name; but behind a link it may still be.
+        return self.is_folder(path) or self.found(path) is None
+
+    def check_unchanged(self, found: Found) -> None:
+        """Raises `InTheWay` where a file is no longer as it was found."""
+        if self.found(found.path) != found:
+            raise InTheWay("it was changed just now")
 
     def read(self, found: Found) -> bytes:
         """The bytes of a file that is still as it was found. Raises `InTheWay`."""
@@ -106,25 +95,34 @@ class Tree:
         """
         target = self.root / path
         self._make_way(path)
+        # Looked at afterwards, a file that somebody has edited in between would pass for the one that was placed.
+        placed = Found.of(path, part.lstat())
         if instead_of is None:
-            part.chmod(0o644)
-            self._link(part, target)
-            part.unlink(missing_ok=True)
+            _put(part, target)
         else:
-            # Whoever may run or read the old file may the new one.
-            part.chmod(stat.S_IMODE(target.lstat().st_mode))
-            self._copy(target, self._grave(path))
             self.check_unchanged(instead_of)
-            part.replace(target)
-        return Found.of(path, target.lstat())
+            self._swap(part, target, instead_of)
+        return _with_new_ctime(placed, target)
 
     def discard(self, found: Found) -> None:
         """Moves a file to the trash, if it is as it was found, with the folders that it leaves empty.
 
         Raises `InTheWay`.
         """
+        self.check_unchanged(found)
         self._bury(found)
         self._remove_empty_folders(found.path)
+
+    def rename(self, found: Found, path: str) -> None:
+        """Gives a file another name; what somebody saves there at the last moment gets it too. Raises `InTheWay`."""
+        self.check_unchanged(found)
+        try:
+            move_to_free_name(self.root / found.path, self.root / path)
+        except FileExistsError:
+            raise _just_written(path) from None
+
+    def exists(self, path: str) -> bool:
+        return os.path.lexists(self.root / path)
 
     def flush(self, paths: Iterable[str]) -> None:
         """What was placed under these names stays there, also when the power goes."""
@@ -133,49 +131,57 @@ class Tree:
             with suppress(FileNotFoundError):
                 flush_folder(folder)
 
-    def rename(self, found: Found, path: str) -> None:
-        """Gives a file another name. Raises `InTheWay`."""
-        self.check_unchanged(found)
-        self._link(self.root / found.path, self.root / path)
-        (self.root / found.path).unlink(missing_ok=True)
+    # --- Replacing
 
-    def exists(self, path: str) -> bool:
-        return os.path.lexists(self.root / path)
+    def _swap(self, part: Path, target: Path, instead_of: Found) -> None:
+        """From the trash, so that a run that is killed leaves what was replaced there at any moment."""
+        # Whoever may run or read the old file may the new one.
+        part.chmod(stat.S_IMODE(target.lstat().st_mode))
+        placed = Found.of(instead_of.path, part.lstat())
+        grave = self._trash.grave(instead_of.path)
+        part.rename(grave)
+        try:
+            is_done = exchange(grave, target)
+        except OSError as error:
+            grave.unlink()
+            if isinstance(error, FileNotFoundError):
+                raise InTheWay("it was deleted just now") from None
+            raise
+        if not is_done:
+            grave.rename(part)
+            self.swap_in_two_steps(part, instead_of)
+        elif not instead_of.is_now(grave.lstat()):
+            self._swap_back(grave, target, placed)
+
+    @staticmethod
+    def _swap_back(grave: Path, target: Path, placed: Found) -> None:
+        """Somebody has saved the file at the last moment: that gets its name back. Raises `InTheWay`."""
+        # Where the name is gone or was taken once more, the trash keeps what came out.
+        with suppress(OSError):
+            exchange(grave, target)
+        if placed.is_now(grave.lstat()):
+            grave.unlink()
+        raise InTheWay("it was changed just now")
+
+    def swap_in_two_steps(self, part: Path, instead_of: Found) -> None:
+        """For systems that cannot exchange two names: the file is missing for a moment. Raises `InTheWay`."""
+        self._bury(instead_of)
+        _put(part, self.root / instead_of.path)
 
     def _bury(self, found: Found) -> None:
-        self.check_unchanged(found)
-        (self.root / found.path).rename(self._grave(found.path))
-
-    def _grave(self, path: str) -> Path:
-        """A free place in the trash."""
-        grave = self._free_name(self._trash / path)
-        grave.parent.mkdir(parents=True, exist_ok=True)
-        return grave
-
-    @staticmethod
-    def _copy(source: Path, copy: Path) -> None:
-        """A second name for the same file, where the file system has such."""
+        """Moves a file to the trash. Raises `InTheWay` where that was somebody's newer one, which then comes back."""
+        place, grave = self.root / found.path, self._trash.grave(found.path)
         try:
-            os.link(source, copy)
-        except OSError:
-            shutil.copy2(source, copy)
-
-    @staticmethod
-    def _link(source: Path, target: Path) -> None:
-        """The file under a free name; the old name is gone where the file system has no links."""
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            raise InTheWay(f"somebody has just written {target.name}") from None
-        except OSError:
-            if os.path.lexists(target):
-                raise InTheWay(f"somebody has just written {target.name}") from None
-            source.rename(target)
-
-    def check_unchanged(self, found: Found) -> None:
-        """Raises `InTheWay` where a file is no longer as it was found."""
-        if self.found(found.path) != found:
+            place.rename(grave)
+        except FileNotFoundError:
+            raise InTheWay("it was deleted just now") from None
+        if not found.is_now(grave.lstat()):
+            # If the name is taken again by now, the trash keeps this one.
+            with suppress(FileExistsError):
+                put_at_free_name(grave, place)
             raise InTheWay("it was changed just now")
+
+    # --- The way to a file
 
     def _check_way(self, path: str) -> None:
         """A path from the hub must not lead out of the folder."""
@@ -190,12 +196,19 @@ class Tree:
 
     def _make_way(self, path: str) -> None:
         self._check_way(path)
+        target = self.root / path
         try:
-            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise InTheWay("a file has the name of one of its folders") from None
-        if (self.root / path).is_dir():
-            raise InTheWay("a folder has its name")
+            above = accumulate(path.split("/"), "{}/{}".format)
+            taken = next((each for each in above if not self.is_folder(each)), path)
+            raise NameTaken(taken, "a file has the name of one of its folders") from None
+        if self.is_folder(path):
+            # Empty ones are not synced.
+            with suppress(OSError):
+                target.rmdir()
+                return
+            raise NameTaken(path, "a folder has its name")
 
     def _remove_empty_folders(self, path: str) -> None:
         with suppress(OSError):
@@ -204,10 +217,23 @@ class Tree:
                     return
                 folder.rmdir()
 
-    @staticmethod
-    def _free_name(wished: Path) -> Path:
-        name, number = wished, 1
-        while os.path.lexists(name):
-            number += 1
-            name = wished.with_name(f"{wished.stem}~{number}{wished.suffix}")
-        return name
+
+def _with_new_ctime(placed: Found, target: Path) -> Found:
+    """The renaming has changed the time of the last change. 0, which no file has, where it is another file by now."""
+    try:
+        status = target.lstat()
+    except OSError:
+        status = None
+    ctime_ns = status.st_ctime_ns if status is not None and placed.is_now(status) else 0
+    return Found(placed.path, placed.size_bytes, placed.mtime_ns, placed.inode, ctime_ns)
+
+
+def _put(part: Path, target: Path) -> None:
+    try:
+        put_at_free_name(part, target)
+    except FileExistsError:
+        raise _just_written(target.name) from None
+
+
+def _just_written(path: str) -> InTheWay:
+    return InTheWay(f"somebody has just written {path}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from memoryhub.client import Client
+from memoryhub.client.folder import filesystems
 from memoryhub.client.folder.engine import Folder, Options
 from memoryhub.client.folder.report import Done, Report
 from tests.client.conftest import QUICK
@@ -15,13 +16,18 @@ NOW = datetime(2026, 5, 4, 3, 2, tzinfo=UTC)
 
 
 class Machine:
-    """A folder, and the sync of it. `told` is what the last sync said, as (what, path, about)."""
+    """A folder, and the sync of it. `told` is what the last sync said, as (what, path, about).
+
+    `then` is called with what was done and the path, while the sync still runs.
+    """
 
     def __init__(self, root: Path, workspace: LiveWorkspace, name: str, *, url: str | None = None) -> None:
         self.root = root
         self.name = name
+        self.workspace = workspace
         self.client = Client(url or workspace.hub_url, workspace.token, workspace.slug, retries=QUICK)
         self.told: list[tuple[str, str, str]] = []
+        self.then: Callable[[str, str], object] = lambda *_: None
         root.mkdir(parents=True, exist_ok=True)
 
     def sync(self, **options: Any) -> Report:
@@ -29,10 +35,13 @@ class Machine:
 
     def folder(self, *, now: Callable[[], datetime] = lambda: NOW, **options: Any) -> Folder:
         self.told = []
-        return Folder(self.root, self.client, Options(host=self.name, **options), listener=self._hear, now=now)
+        probe = options.pop("file_system", filesystems.probe)
+        chosen = Options(host=self.name, **options)
+        return Folder(self.root, self.client, chosen, listener=self._hear, now=now, file_system=probe)
 
     def _hear(self, done: Done, path: str, about: str) -> None:
         self.told.append((str(done), path, about))
+        self.then(str(done), path)
 
     def write(self, path: str, text: str | bytes) -> None:
         target = self.root / path

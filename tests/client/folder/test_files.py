@@ -1,21 +1,34 @@
 """Files of a folder, and how file systems treat their names."""
 
+import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from memoryhub.client.folder.engine import Folder
-from memoryhub.client.folder.files import FileSystem, InTheWay, Tree, probe
+from memoryhub.client.folder.files import InTheWay, Tree
+from memoryhub.client.folder.filesystems import FileSystem, probe
 from memoryhub.client.folder.flushing import flush_each, flush_files
+from memoryhub.client.folder.renaming import (
+    link_at_free_name,
+    move_to_free_name,
+    move_to_reserved_name,
+    put_at_free_name,
+)
+from memoryhub.client.folder.scanning import Found
 from tests.client.folder.machines import Machine
+from tests.client.folder.moments import just_before, save
 
 EXACT = FileSystem(False, False, 0)
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    tree = Tree(tmp_path, now=datetime(2026, 5, 4, tzinfo=UTC))
+    (tmp_path / "tree").mkdir()
+    tree = Tree(tmp_path / "tree", now=datetime(2026, 5, 4, tzinfo=UTC))
     tree.prepare()
     return tree
 
@@ -109,6 +122,176 @@ def test_a_file_that_was_changed_since_it_was_looked_at_is_left_alone(tree: Tree
         tree.read(found)
 
     assert (tree.root / "a.md").read_text() == "newer"
+
+
+def found_in(tree: Tree, path: str) -> Found:
+    found = tree.found(path)
+    assert found is not None
+    return found
+
+
+def trash_of(tree: Tree) -> list[str]:
+    return sorted(file.read_text() for file in (tree.root / ".memoryhub" / "trash").rglob("*") if file.is_file())
+
+
+def test_what_is_saved_at_the_last_moment_is_not_replaced(tree: Tree) -> None:
+    note = tree.root / "a.md"
+    note.write_text("old")
+    found = found_in(tree, "a.md")
+
+    with (
+        just_before("os.rename", note, lambda: save(note, "a sentence just saved")),
+        pytest.raises(InTheWay, match="changed just now"),
+    ):
+        tree.place(part_of(tree, "theirs"), "a.md", instead_of=found)
+
+    assert (note.read_text(), trash_of(tree)) == ("a sentence just saved", [])
+
+
+def test_what_is_deleted_at_the_last_moment_stays_deleted(tree: Tree) -> None:
+    note = tree.root / "a.md"
+    note.write_text("old")
+    found = found_in(tree, "a.md")
+
+    with just_before("os.rename", note, note.unlink), pytest.raises(InTheWay, match="deleted just now"):
+        tree.place(part_of(tree, "theirs"), "a.md", instead_of=found)
+
+    assert (note.exists(), trash_of(tree)) == (False, [])
+
+
+def test_what_is_saved_at_the_last_moment_is_not_deleted(tree: Tree) -> None:
+    note = tree.root / "a.md"
+    note.write_text("old")
+    found = found_in(tree, "a.md")
+
+    with (
+        just_before("os.rename", note, lambda: save(note, "a sentence just saved")),
+        pytest.raises(InTheWay, match="changed just now"),
+    ):
+        tree.discard(found)
+
+    assert (note.read_text(), trash_of(tree)) == ("a sentence just saved", [])
+
+
+def test_what_is_saved_at_the_last_moment_gets_the_other_name_too(tree: Tree) -> None:
+    note, copy = tree.root / "a.md", tree.root / "copy.md"
+    note.write_text("old")
+    found = found_in(tree, "a.md")
+
+    with just_before("os.rename", note, lambda: save(note, "a sentence just saved")):
+        tree.rename(found, "copy.md")
+
+    assert (note.exists(), copy.read_text()) == (False, "a sentence just saved")
+
+
+def test_another_name_is_not_taken_from_anybody(tree: Tree) -> None:
+    for name in ("a.md", "copy.md"):
+        (tree.root / name).write_text(name)
+    found = found_in(tree, "a.md")
+
+    with pytest.raises(InTheWay, match="somebody has just written copy.md"):
+        tree.rename(found, "copy.md")
+
+    assert [(tree.root / name).read_text() for name in ("a.md", "copy.md")] == ["a.md", "copy.md"]
+
+
+def test_where_names_cannot_be_exchanged_nothing_is_lost_either(tree: Tree) -> None:
+    note = tree.root / "a.md"
+    note.write_text("old")
+    found = found_in(tree, "a.md")
+
+    with (
+        just_before("os.rename", note, lambda: save(note, "a sentence just saved")),
+        pytest.raises(InTheWay, match="changed just now"),
+    ):
+        tree.swap_in_two_steps(part_of(tree, "theirs"), found)
+    assert (note.read_text(), trash_of(tree)) == ("a sentence just saved", [])
+    tree.swap_in_two_steps(part_of(tree, "theirs"), found_in(tree, "a.md"))
+
+    assert (note.read_text(), trash_of(tree)) == ("theirs", ["a sentence just saved"])
+
+
+@pytest.mark.parametrize("move", [put_at_free_name, link_at_free_name, move_to_reserved_name, move_to_free_name])
+def test_a_name_is_taken_only_where_it_is_free(tree: Tree, move: Callable[[Path, Path], None]) -> None:
+    one, other, third = (tree.root / name for name in ("a.md", "b.md", "c.md"))
+    one.write_text("one")
+    other.write_text("other")
+
+    with pytest.raises(FileExistsError):
+        move(one, other)
+    move(other, third)
+    with pytest.raises(FileNotFoundError):
+        move(other, tree.root / "d.md")
+
+    assert sorted(file.name for file in tree.root.glob("*.md")) == ["a.md", "c.md"]
+    assert (one.read_text(), third.read_text()) == ("one", "other")
+
+
+def test_an_edit_while_a_file_is_placed_is_seen(tree: Tree) -> None:
+    part = part_of(tree, "theirs")
+
+    def edit() -> None:
+        time.sleep(0.03)  # the clock's tick
+        part.write_text("edited")
+
+    with just_before("os.rename", part, edit):
+        found = tree.place(part, "a.md", instead_of=None)
+
+    assert (tree.root / "a.md").read_text() == "edited"
+    assert tree.found("a.md") != found
+
+
+def test_an_edit_that_puts_the_time_back_is_seen(tree: Tree) -> None:
+    part = part_of(tree, "theirs")
+    os.utime(part, (1_000_000_000, 1_000_000_000))
+
+    found = tree.place(part, "a.md", instead_of=None)
+    time.sleep(0.03)  # the clock's tick
+    (tree.root / "a.md").write_text("edited")
+    os.utime(tree.root / "a.md", (1_000_000_000, 1_000_000_000))
+
+    assert tree.found("a.md") != found
+
+
+def test_what_is_placed_looks_as_it_does_afterwards(tree: Tree) -> None:
+    placed = tree.place(part_of(tree, "new"), "a.md", instead_of=None)
+    replaced = tree.place(part_of(tree, "newer"), "a.md", instead_of=placed)
+
+    assert found_in(tree, "a.md") == replaced
+
+
+def test_the_trash_keeps_a_file_apart_from_a_folder_of_its_name(tree: Tree) -> None:
+    for path in ("thing", "thing/inner", "thing"):
+        (tree.root / path).parent.mkdir(exist_ok=True)
+        (tree.root / path).write_text(path)
+        tree.discard(found_in(tree, path))
+
+    assert [grave(tree, name).read_text() for name in ("thing", "thing~2/inner", "thing~3")] == [
+        "thing",
+        "thing/inner",
+        "thing",
+    ]
+
+
+def test_the_trash_keeps_files_of_the_longest_name_apart(tree: Tree) -> None:
+    name = "é" * 126 + ".md"
+    for text in ("one", "two"):
+        (tree.root / name).write_text(text)
+        tree.discard(found_in(tree, name))
+
+    assert trash_of(tree) == ["one", "two"]
+    assert grave(tree, "é" * 125 + "~2.md").read_text() == "two"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_a_new_file_may_be_read_by_whom_the_umask_says(tree: Tree, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        tree.place(part_of(tree, "diary"), "a.md", instead_of=None)
+    finally:
+        os.umask(before)
+
+    assert (tree.root / "a.md").stat().st_mode & 0o777 == mode
 
 
 def test_a_file_that_has_just_appeared_is_not_overwritten(tree: Tree) -> None:

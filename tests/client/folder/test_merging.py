@@ -1,5 +1,7 @@
 """Merging by lines."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,32 @@ BASE = b"1\n2\n3\n4\n5\n"
 def test_changes_that_do_not_touch_each_other_are_merged(ours: bytes, theirs: bytes, result: bytes | None) -> None:
     assert merged(BASE, ours, theirs) == result
     assert merged(BASE, theirs, ours) == result
+
+
+BOXES = b"- [ ]\n" * 8000
+
+
+@pytest.mark.parametrize(
+    ("before", "ours", "theirs", "result"),
+    [
+        (BOXES, b"x\n" + BOXES, BOXES + b"y\n", b"x\n" + BOXES + b"y\n"),
+        (b"a\n" + BOXES, b"a\n" + BOXES[6:], b"b\n" + BOXES, b"b\n" + BOXES[6:]),
+    ],
+)
+def test_lines_that_repeat_are_merged_at_once(before: bytes, ours: bytes, theirs: bytes, result: bytes) -> None:
+    began = time.monotonic()
+
+    assert merged(before, ours, theirs) == result
+    assert time.monotonic() - began < 1
+
+
+def test_what_would_take_too_long_is_not_merged() -> None:
+    before = b"".join(b"- [ ]\n" + b"%d\n" % number for number in range(4000))
+    ours = b"0\n" + before.replace(b"\n7\n", b"\nseven\n") + b"1\n"
+    began = time.monotonic()
+
+    assert merged(before, ours, before[:-1] + b"x\n") is None
+    assert time.monotonic() - began < 2
 
 
 TEXTS = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "d\r\n", "\n", "é\n"]), max_size=12).map("".join).map(str.encode)

@@ -7,8 +7,9 @@ import pytest
 
 from memoryhub.client import ANY, Client
 from memoryhub.client.folder.decisions import Step
-from memoryhub.client.folder.errors import AnotherHub, FolderInUse, TooManyDeletes
+from memoryhub.client.folder.errors import AnotherHub, FolderInUse
 from memoryhub.client.folder.lock import locked
+from memoryhub.client.folder.report import TooManyDeletes
 from tests.client.conftest import QUICK
 from tests.client.folder.machines import Machine
 from tests.live import LiveHub, LiveWorkspace
@@ -232,24 +233,52 @@ def test_a_folder_that_lost_its_base_deletes_nothing(machines: Both) -> None:
 
 def test_many_deletions_need_a_word(machines: Both) -> None:
     a, b = machines
-    for number in range(8):
+    for number in range(20):
         a.write(f"{number}", str(number))
     in_step(a, b)
     for number in range(6):
         a.remove(f"{number}")
     a.write("new", "new")
 
-    with pytest.raises(TooManyDeletes, match="0 files here and 6 on the hub; more than 5 at once") as asked:
-        a.sync(deletes_limit=5)
+    asked = a.sync(deletes_limit=5)
 
-    assert (asked.value.here, asked.value.there) == (0, 6)
+    assert (asked.is_whole, asked.held_back) == (False, TooManyDeletes(here=0, there=6, of=21))
     b.sync()
-    assert len(b.files) == 9
-    a.sync(deletes_limit=6)
-    with pytest.raises(TooManyDeletes, match="6 files here"):
-        b.sync(deletes_limit=5)
-    b.sync(deletes_limit=None)
-    assert a.files == b.files == {"6": "6", "7": "7", "new": "new"}
+    assert len(b.files) == 21
+    assert a.sync(deletes_limit=6).is_whole
+    assert b.sync(deletes_limit=5).held_back == TooManyDeletes(here=6, there=0, of=21)
+    assert b.sync(deletes_limit=None).is_whole
+    assert a.files == b.files
+    assert len(a.files) == 15
+
+
+@pytest.mark.parametrize(("files", "deleted", "is_held_back"), [(9, 5, True), (10, 5, False), (4, 4, False)])
+def test_deleting_most_of_a_folder_needs_a_word(machines: Both, files: int, deleted: int, is_held_back: bool) -> None:
+    a, b = machines
+    for number in range(files):
+        a.write(f"{number}", str(number))
+    in_step(a, b)
+    for number in range(deleted):
+        a.remove(f"{number}")
+
+    trial, report = a.folder().plan(), a.sync()
+
+    held_back = TooManyDeletes(here=0, there=deleted, of=files) if is_held_back else None
+    assert (trial.held_back, report.held_back) == (held_back, held_back)
+    assert len(a.client.index().files) == (files if is_held_back else files - deleted)
+
+
+def test_renaming_all_files_needs_no_word(machines: Both) -> None:
+    a, b = machines
+    for number in range(8):
+        a.write(f"old/{number}", str(number))
+    in_step(a, b)
+    (a.root / "old").rename(a.root / "new")
+
+    trial = a.folder().plan()
+
+    assert trial.held_back is None
+    assert set(in_step(a, b)) == {f"new/{number}" for number in range(8)}
 
 
 def test_a_plan_says_what_would_be_done_and_does_nothing(machines: Both) -> None:
@@ -258,7 +287,7 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(machines: Both) -> None
     b.write("down.md", "down")
     b.sync()
 
-    plan = a.folder().plan()
+    plan = a.folder().plan().steps
 
     assert plan == [(Step.DOWNLOAD, "down.md"), (Step.UPLOAD, "up.md")]
     assert (a.files, set(b.files)) == ({"up.md": "up"}, {"down.md"})
@@ -294,9 +323,9 @@ def test_names_that_the_hub_cannot_have_are_told(machines: Both) -> None:
 
     report = a.sync()
 
-    assert report.counts["uploaded"] == 1
-    assert list(report.problems) == ["back\\slash.md"]
-    assert not report.is_whole
+    assert report.counts == {"uploaded": 1, "skipped": 1}
+    assert report.problems == {"back\\slash.md": "the hub cannot have it: its name has a backslash"}
+    assert report.is_whole
 
 
 def test_one_sync_of_a_folder_at_a_time(machines: Both) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -58,10 +59,15 @@ class Proxy:
 
 def client_at(path: str, token: str | None, *, root_dialect: str = "") -> httpx.Client:
     """An HTTP client of the whole application in this process, with addresses below `path`."""
-    application = Edge(WSGIHandler(), EdgeRules(roots=root_routes(root_dialect, ())))
-    transport = httpx.WSGITransport(app=_as_servers_do(application), raise_app_exceptions=False)
+    transport = httpx.WSGITransport(app=_as_servers_do(_application(root_dialect)), raise_app_exceptions=False)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     return httpx.Client(transport=transport, base_url=f"http://hub{path}", headers=headers)
+
+
+@cache
+def _application(root_dialect: str) -> Edge:
+    """One for all tests of this process: each that has served a request has a thread that never ends."""
+    return Edge(WSGIHandler(), EdgeRules(roots=root_routes(root_dialect, ())))
 
 
 def _as_servers_do(application: Callable[..., Any]) -> Callable[..., Iterable[bytes]]:

@@ -1,0 +1,7 @@
+"""As the library names them."""
+
+
+class KeyringError(Exception): ...
+
+
+class KeyringLocked(KeyringError): ...
