@@ -1,33 +1,62 @@
-"""All commands, and nothing that is slow to import."""
+"""All commands by their names, and nothing that is slow to import."""
 
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from memoryhub.cli import (
-    files,
-    identities,
-    importing,
-    jobs,
-    login,
-    members,
-    policies,
-    restoring,
-    sync,
-    targets,
-    tokens,
-    up,
-    upkeep,
-    users,
-    workspaces,
-)
+COMMANDS = {
+    "up": "up:up",
+    "sync": "sync:sync",
+    "login": "login:login",
+    "ls": "files:ls",
+    "cat": "files:cat",
+    "put": "files:put",
+    "rm": "files:rm",
+    "mv": "files:mv",
+    "log": "files:log",
+    "diff": "files:diff",
+    "revert": "files:revert",
+    "status": "upkeep:status",
+    "fsck": "upkeep:fsck",
+    "restore": "restoring:restore",
+    "workspace": "workspaces:commands",
+    "token": "tokens:commands",
+    "member": "members:commands",
+    "identity": "identities:commands",
+    "user": "users:commands",
+    "jobs": "jobs:commands",
+    "snapshot": "snapshot_group:commands",
+    "target": "targets:commands",
+    "import": "importing:commands",
+    "epoch": "upkeep:epoch_commands",
+}
+"""Where each is, in the order of the help: a function, or the commands of a group."""
 
-application = typer.Typer(
-    help="A memory hub for agents and people: files that sync, keep every version, and can be restored.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-)
+
+def program(first: str | None) -> typer.Typer:
+    """The program, for arguments that begin with `first`: where that is a command, no other is imported."""
+    application = typer.Typer(
+        help="A memory hub for agents and people: files that sync, keep every version, and can be restored.",
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    application.callback()(_every)
+    _add(application, [first] if first in COMMANDS else COMMANDS)
+    return application
+
+
+def _add(application: typer.Typer, names: Iterable[str]) -> None:
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(import_module(f"memoryhub.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            application.add_typer(command, name=name)
+        else:
+            application.command(name)(command)
 
 
 def _tell_version(wanted: bool) -> None:
@@ -38,32 +67,9 @@ def _tell_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@application.callback()
-def every(
+def _every(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """Options of the program itself."""
-
-
-application.command("up")(up.up)
-application.command("sync")(sync.sync)
-application.command("login")(login.login)
-for command in (files.ls, files.cat, files.put, files.rm, files.mv, files.log, files.diff, files.revert):
-    application.command(command.__name__)(command)
-application.command("status")(upkeep.status)
-application.command("fsck")(upkeep.fsck)
-application.add_typer(workspaces.commands, name="workspace", help="Make and list workspaces.")
-application.add_typer(tokens.commands, name="token", help="Issue, list, grant and revoke tokens.")
-application.add_typer(members.commands, name="member", help="The users of a workspace and their roles.")
-application.add_typer(identities.commands, name="identity", help="Whom an outside checker vouches for.")
-application.add_typer(users.commands, name="user", help="People who sign in to the console.")
-application.add_typer(jobs.commands, name="jobs", help="What the hub does beside requests: list, retry, cancel.")
-application.add_typer(
-    policies.commands, name="snapshot", help="Name states of a workspace, compare them, and copy them elsewhere."
-)
-application.add_typer(targets.commands, name="target", help="Where copies of snapshots go.")
-application.command("restore")(restoring.restore)
-application.add_typer(importing.commands, name="import")
-application.add_typer(upkeep.epoch_commands, name="epoch")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memoryhub.cli.hub import REFUSED, DataOption, JsonOption, complain, named_workspace, open_hub
-from memoryhub.cli.snapshots import SlugArgument, commands
+from memoryhub.cli.snapshots import SlugArgument
 
 if TYPE_CHECKING:
     from apps.snapshots.models import RemoteCopy, RemoteTarget
     from apps.workspaces.models import Workspace
 
+commands = typer.Typer()
 CopyArgument = Annotated[str, typer.Argument(metavar="COPY", help="As `memoryhub snapshot copies` shows it.")]
 TargetOption = Annotated[
     str, typer.Option("--target", help="Default: the one that the workspace's policy names.", show_default=False)

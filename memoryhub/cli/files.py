@@ -82,7 +82,7 @@ def put(
     message: MessageOption = "",
     force: ForceOption = False,
 ) -> None:
-    """Store a file as the newest version of a path, unless somebody changes the path meanwhile.
+    """Store a file as the newest version of a path. Not where somebody changes the path meanwhile.
 
     memoryhub put today.md notes/today.md -m "first thoughts"
     """

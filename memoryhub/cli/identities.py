@@ -7,7 +7,7 @@ import typer
 
 from memoryhub.cli.hub import DataOption, JsonOption, named_workspace, open_hub
 
-commands = typer.Typer(no_args_is_help=True)
+commands = typer.Typer(help="Whom an outside checker vouches for.", no_args_is_help=True)
 SlugArgument = Annotated[str, typer.Argument(help="The workspace.")]
 ProviderArgument = Annotated[str, typer.Argument(help="Who vouches: heare or github.")]
 SubjectArgument = Annotated[str, typer.Argument(help="The checker's own id of the key or account.")]

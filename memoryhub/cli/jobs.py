@@ -24,7 +24,7 @@ class ListsUnlessTold(TyperGroup):
         return super().parse_args(ctx, args if is_told else [LIST, *args])
 
 
-commands = typer.Typer(cls=ListsUnlessTold)
+commands = typer.Typer(help="What the hub does beside requests: list, retry, cancel.", cls=ListsUnlessTold)
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `memoryhub jobs` shows it.")]
 
 

@@ -27,7 +27,7 @@ def login(
     ] = "",
     profile: ProfileOption = DEFAULT_PROFILE,
 ) -> None:
-    """Try a token and remember it with the hub's address, for all other commands.
+    """Try a token and remember it for all other commands. With it the hub's address and the workspace.
 
     memoryhub login --url https://hub.example.org --workspace notes
     """

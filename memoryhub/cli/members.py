@@ -7,7 +7,7 @@ import typer
 
 from memoryhub.cli.hub import DataOption, JsonOption, named_workspace, open_hub
 
-commands = typer.Typer(no_args_is_help=True)
+commands = typer.Typer(help="The users of a workspace and their roles.", no_args_is_help=True)
 SlugArgument = Annotated[str, typer.Argument(help="The workspace.")]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The name that the user signs in with.")]
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from memoryhub.cli.hub import CANNOT, DataOption, JsonOption, complain, named_workspace, open_hub
-from memoryhub.cli.snapshots import SlugArgument, commands
+from memoryhub.cli.snapshots import SlugArgument
 
+commands = typer.Typer()
 NOT_GIVEN = typer.Option(show_default=False)
 KeptInOption = Annotated[
     str, typer.Option("--target", help="Of the copies in this target; without it of the snapshots.", show_default=False)

@@ -43,7 +43,7 @@ def restore(
     ] = "refuse",
     data: DataOption = None,
 ) -> None:
-    """Bring files back to a snapshot, all or nothing, as ordinary changes that clients see.
+    """Bring files back to a snapshot. All or nothing, as ordinary changes that clients see.
 
     It makes a snapshot of the state before first: restoring that one, with --delete, undoes it.
     """

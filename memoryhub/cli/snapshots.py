@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST_LINES_BYTES = 1024 * 1024
 
-commands = typer.Typer(no_args_is_help=True)
+commands = typer.Typer()
 SlugArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="The workspace.")]
 NameArgument = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="As `memoryhub snapshot list` shows it.")]
 PathOption = Annotated[str, typer.Option("--path", help="Only this folder, or this file.", show_default=False)]

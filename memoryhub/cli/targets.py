@@ -11,7 +11,7 @@ from memoryhub.cli.hub import CANNOT, REFUSED, DataOption, JsonOption, complain,
 if TYPE_CHECKING:
     from apps.snapshots.models import RemoteTarget
 
-commands = typer.Typer(no_args_is_help=True)
+commands = typer.Typer(help="Where copies of snapshots go.", no_args_is_help=True)
 NameArgument = Annotated[str, typer.Argument(metavar="TARGET", help="As `memoryhub target list` shows it.")]
 
 

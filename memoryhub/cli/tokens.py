@@ -11,7 +11,7 @@ from memoryhub.cli.hub import REFUSED, DataOption, JsonOption, complain, named_w
 if TYPE_CHECKING:
     from apps.accounts.models import ApiToken
 
-commands = typer.Typer(no_args_is_help=True)
+commands = typer.Typer(help="Issue, list, grant and revoke tokens.", no_args_is_help=True)
 SlugArgument = Annotated[str, typer.Argument(help="The workspace.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The 12 characters after mh_.")]
 

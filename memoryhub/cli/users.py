@@ -8,7 +8,7 @@ import typer
 
 from memoryhub.cli.hub import REFUSED, DataOption, complain, named_workspace, open_hub
 
-commands = typer.Typer(no_args_is_help=True)
+commands = typer.Typer(help="People who sign in to the console.", no_args_is_help=True)
 NameArgument = Annotated[str, typer.Argument(help="The name to sign in with.")]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 

@@ -7,7 +7,7 @@ import typer
 
 from memoryhub.cli.hub import DataOption, JsonOption, open_hub
 
-commands = typer.Typer(no_args_is_help=True)
+commands = typer.Typer(help="Make and list workspaces.", no_args_is_help=True)
 
 
 @commands.command("create")

@@ -37,9 +37,11 @@ class Ignored:
     def file(self, path: str) -> bool:
         """Whether a file, by its path below the folder, is left alone on both sides."""
         folder, _, name = path.rpartition("/")
-        if _is_own(name) or (folder and self.folder(folder)):
-            return True
-        return self._files is not None and self._files.match_file(path)
+        return bool(folder and self.folder(folder)) or self.file_here(path, name)
+
+    def file_here(self, path: str, name: str) -> bool:
+        """As `file`, where the folder that it lies in is known not to be left alone."""
+        return _is_own(name) or (self._files is not None and self._files.match_file(path))
 
     def folder(self, path: str) -> bool:
         """Whether a folder is left alone with all that is in it: as in git, no rule brings back a part of it."""

@@ -3,8 +3,8 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from memoryhub.client.folder.ignoring import Ignored
 
@@ -12,9 +12,8 @@ Told = Callable[[str, str], None]
 """Is told a path and the reason why it is not among what was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file by its path below the folder, and what tells whether it has been touched."""
+class Found(NamedTuple):
+    """A file by its path below the folder, and what tells whether it has been touched. Cheap: there are many."""
 
     path: str
     size_bytes: int
@@ -43,13 +42,15 @@ def scan(root: Path, ignored: Ignored, skipped: Told, hidden: Told) -> Iterator[
         folder = folders.pop()
         for entry in _entries(root, folder, hidden):
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if not _is_text(path):
+            if not _is_text(entry.name):
                 skipped(os.fsencode(path).decode("utf-8", "backslashreplace"), "its name is not UTF-8")
             elif entry.is_dir(follow_symlinks=False):
                 if not ignored.folder(path):
                     folders.append(path)
-            elif not ignored.file(path) and (found := _found(entry, path, skipped, hidden)) is not None:
-                yield found
+            elif not ignored.file_here(path, entry.name):
+                found = _found(entry, path, skipped, hidden)
+                if found is not None:
+                    yield found
 
 
 def _entries(root: Path, folder: str, hidden: Told) -> Iterator[os.DirEntry[str]]:
@@ -81,9 +82,11 @@ def _unreadable(error: OSError) -> str:
     return f"it cannot be read: {error.strerror}"
 
 
-def _is_text(path: str) -> bool:
+def _is_text(name: str) -> bool:
+    if name.isascii():
+        return True
     try:
-        path.encode("utf-8")
+        name.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True

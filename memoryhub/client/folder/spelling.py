@@ -1,7 +1,6 @@
 """Files that the hub and the folder spell differently. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from memoryhub.client.folder.filesystems import FileSystem
 from memoryhub.client.folder.scanning import Found
@@ -19,7 +18,7 @@ class Spelling:
 
     def of(self, found: Found) -> Found:
         """The file under the path that it stands for."""
-        return replace(found, path=self._first(found.path)) if self._known else found
+        return found._replace(path=self._first(found.path)) if self._known else found
 
     def is_taken(self, path: str) -> bool:
         """Whether another path stands for the file of this one."""

@@ -164,7 +164,7 @@ class State:
         """Writes down what both sides have."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((row.path, row.base.version, row.base.sha256, *_looks(row.found), row.seen_ns) for row in rows),
+            ((row.path, row.base.version, row.base.sha256, *row.found[1:], row.seen_ns) for row in rows),
         )
 
     def forget(self, paths: Iterable[str]) -> None:
@@ -175,13 +175,17 @@ class State:
         return int(self._connection.execute("SELECT count(*) FROM base").fetchone()[0])
 
     def paths(self) -> Iterator[str]:
-        """Of all files of the base and the hub: first those that both have, then the hub's, then the others."""
+        """Of all files of the base and the hub: first those that both have, then the hub's, then the others.
+
+        Nothing is asked for before the first is.
+        """
         rows = self._connection.execute(
             "SELECT p.path FROM (SELECT path FROM base UNION SELECT path FROM remote WHERE sha256 IS NOT NULL) p"
             " LEFT JOIN base b ON b.path = p.path LEFT JOIN remote r ON r.path = p.path AND r.sha256 IS NOT NULL"
             " ORDER BY r.path IS NULL, b.path IS NULL, p.path"
         )
-        return (row[0] for row in rows)
+        for row in rows:
+            yield row[0]
 
     # --- Comparing
 
@@ -189,9 +193,7 @@ class State:
         """What a scan has found, for `differences`."""
         with self.transaction():
             self._connection.execute("DELETE FROM local")
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO local VALUES (?, ?, ?, ?, ?)", ((each.path, *_looks(each)) for each in found)
-            )
+            self._connection.executemany("INSERT OR REPLACE INTO local VALUES (?, ?, ?, ?, ?)", found)
 
     def awaits_deletion(self, path: str) -> bool:
         """Whether a file that was found, under this name or below it, is deleted on the hub and not yet here."""
@@ -228,11 +230,6 @@ def _make_tables(connection: sqlite3.Connection) -> None:
             f"BEGIN; {_OUTDATED if has_tables else ''} {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT"
         )
     connection.executescript(_LOCAL)
-
-
-def _looks(found: Found) -> tuple[int, int, int, int]:
-    """In the order of the columns."""
-    return found.size_bytes, found.mtime_ns, found.inode, found.ctime_ns
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:
