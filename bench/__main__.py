@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from bench import copies, folder_sync, snapshots, sync_path, web_servers
+from bench import copies, federation, folder_sync, snapshots, sync_path, web_servers
 from bench.harness import ROOT
 from bench.results import RESULTS
 
@@ -11,6 +11,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], None]]] = {
     "sync_path": ("The sync path", sync_path.main),
     "snapshots": ("Snapshots", snapshots.main),
     "copies": ("Copies of snapshots in a bucket, beside restic", copies.main),
+    "federation": ("Summaries of agents", federation.main),
     "web_servers": ("Beside other servers of files", web_servers.main),
     "folder_sync": ("The client: a folder that is kept in step", folder_sync.main),
 }

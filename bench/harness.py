@@ -213,5 +213,6 @@ def _environment(data: Path) -> dict[str, str]:
         "MEMORYHUB_DATA": str(data),
         "DJANGO_SETTINGS_MODULE": "bench.settings",
         "MEMORYHUB_RATE_LIMIT_TOKEN": "off",
+        "MEMORYHUB_RATE_LIMIT_PUSH": "off",
         "LOG_LEVEL": "WARNING",
     }

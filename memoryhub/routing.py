@@ -11,7 +11,7 @@ from typing import Any, Protocol
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-PATH_TOKEN = re.compile(r"(/w/[^/]+/coordinator)/t/([^/]+)(/(?:push|pull))")
+PATH_TOKEN = re.compile(r"(/w/[^/]+/coordinator)/t/([^/]+)(/.*)?", re.DOTALL)
 
 OWN_PREFIXES = ("/api/", "/w/", "/admin/", "/static/")
 OWN_PAGES = frozenset(
@@ -48,6 +48,9 @@ ROOT_SHAPES: Mapping[str, RootShape] = {
             "/import",
             "/health/ready",
         ),
+    ),
+    "coordinator": RootShape(
+        re.compile(r"/(?:push|pull|admin/reset)|/t/.*", re.DOTALL), ("/push", "/pull", "/t/token/push", "/t/token/pull")
     ),
     "memory-proxy": RootShape(
         # /sync and /blob/ are the seed wire; /sync/{ns} and /{ns}/blob/{path} the current one, whose namespace may
@@ -164,7 +167,7 @@ def without_path_token(path: str) -> tuple[str, str | None]:
     if "/coordinator/t/" not in path:
         return path, None
     match = PATH_TOKEN.fullmatch(path)
-    return (match[1] + match[3], match[2]) if match else (path, None)
+    return (match[1] + (match[3] or "/"), match[2]) if match else (path, None)
 
 
 def decoded_path(path_info: str) -> str | None:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("api/v1/workspaces/<str:slug>/", include("apps.jobs.api.urls")),
     path("api/v1/workspaces/<str:slug>/", include("apps.snapshots.api.urls")),
     path("w/<str:slug>/cloud-sync/", include("apps.dialects.cloud_sync.urls")),
+    path("w/<str:slug>/coordinator/", include("apps.dialects.coordinator.urls")),
     path("api/v1/", include("apps.workspaces.api.urls")),
     path("admin/", admin.site.urls),
     path("", include("apps.operations.api.urls")),

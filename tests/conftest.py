@@ -60,7 +60,7 @@ def _worker_number() -> int:
 def as_a_new_process(settings: Any) -> None:
     """What this process remembers of earlier tests' requests must not answer for this one's.
 
-    All tests come from one address, so its limit is off but where a test turns it on.
+    All tests come from one address, so its limits are off but where a test turns them on.
     """
     import structlog
 
@@ -69,6 +69,7 @@ def as_a_new_process(settings: Any) -> None:
     from apps.workspaces import access
 
     settings.MEMORYHUB_RATE_LIMIT_ADDRESS = "off"
+    settings.MEMORYHUB_RATE_LIMIT_PUSH = "off"
     structlog.contextvars.clear_contextvars()
     limits.forget()
     heare.forget()

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.accounts.credentials import PATH_TOKEN
 from apps.common.errors import RateLimited, Unauthorized
 from apps.common.ratelimit import Limit, RateLimiter
 
@@ -41,6 +42,17 @@ def limit_caller(label: str) -> None:
     """Count one request of the caller. Raises RateLimited, with Retry-After."""
     wait_s = limiter().hit(f"caller:{label}", _limit(settings.MEMORYHUB_RATE_LIMIT_TOKEN), now=time.time())
     if wait_s:
+        raise rate_limited(wait_s)
+
+
+def limit_push(label: str, meta: Mapping[str, Any]) -> None:
+    """Count one push of a summary by the caller, and by the address where the token came in the path.
+
+    Raises RateLimited, with Retry-After.
+    """
+    limit = _limit(settings.MEMORYHUB_RATE_LIMIT_PUSH)
+    keys = [f"push:{label}"] + ([f"push:{network_of(meta)}"] if meta.get(PATH_TOKEN) else [])
+    if wait_s := max(limiter().hit(key, limit, now=time.time()) for key in keys):
         raise rate_limited(wait_s)
 
 

@@ -21,6 +21,9 @@ EDITOR_SCOPES = VIEWER_SCOPES | {
 ADMIN_SCOPES = ALL_SCOPES - {OPERATOR_READ}
 """All that can be done in one workspace. The operator's scope is about the whole hub and comes from no role."""
 
+PATH_SCOPES = frozenset({"federation:push", "federation:pull"})
+"""All that a token may do that travels in a path."""
+
 
 def unknown_scopes(scopes: object) -> list[str]:
     """Those of `scopes` that do not exist, sorted."""

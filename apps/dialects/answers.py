@@ -6,6 +6,20 @@ from typing import Any
 from django.http import HttpResponse
 
 
+class Refusal(Exception):
+    """What a wire says of its own: a status and a body. These wires have no codes."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+def refusal(status: int, detail: Any) -> Refusal:
+    """`detail` is a sentence, and the list of what is wrong for 422."""
+    return Refusal(status, {"detail": detail})
+
+
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
     """Compact JSON with its characters as they are."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

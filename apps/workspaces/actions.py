@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.accounts.actions import check_scopes, mint_token, record_audit, revoke_token
 from apps.accounts.actors import Actor
 from apps.accounts.models import ApiToken, TokenKind, User
-from apps.accounts.scopes import ADMIN_SCOPES, EDITOR_SCOPES, OPERATOR_READ, ROLE_SCOPES, WORKSPACE_ADMIN
+from apps.accounts.scopes import ADMIN_SCOPES, EDITOR_SCOPES, OPERATOR_READ, PATH_SCOPES, ROLE_SCOPES, WORKSPACE_ADMIN
 from apps.common.errors import AlreadyExists, Invalid, NotFound, ScopeMissing, Unauthorized
 from apps.common.times import rfc3339_or_none
 from apps.workspaces.access import SLUG, OpenWorkspace, forget_cached
@@ -202,7 +202,7 @@ def issue_workspace_token(
     A user's token is further bound by the user's role, so the user must be a member. One without a user acts as the
     operator in what its scopes allow. `expires_days=None` never expires.
     """
-    wanted = EDITOR_SCOPES if scopes is None else scopes
+    wanted = _default_scopes(kind) if scopes is None else scopes
     _check_token_form(name, kind, wanted, expires_days)
     with transaction.atomic():
         if user is not None:
@@ -233,7 +233,7 @@ def issue_token_as_caller(
     lives. ScopeMissing for who has no token of ours: an outside identity is taken off the list, and its tokens would
     stay.
     """
-    wanted = EDITOR_SCOPES if scopes is None else scopes
+    wanted = _default_scopes(kind) if scopes is None else scopes
     _check_token_form(name, kind, wanted, expires_days)
     issuer_pk = caller.actor.token_pk
     if issuer_pk is None:
@@ -291,11 +291,18 @@ def _issued(
     return token, text
 
 
+def _default_scopes(kind: str) -> frozenset[str]:
+    return PATH_SCOPES if kind == TokenKind.PATH else EDITOR_SCOPES
+
+
 def _check_token_form(name: str, kind: str, scopes: Collection[str], expires_days: int | None) -> None:
     check_options({"name": name})
     check_scopes(scopes)
     if kind not in TokenKind.values:
         raise Invalid.of("kind", "unknown_kind", f"Kinds are: {' '.join(TokenKind.values)}")
+    if kind == TokenKind.PATH and not PATH_SCOPES.issuperset(scopes):
+        # It ends up in histories and other people's logs, however careful the hub is.
+        raise Invalid.of("scopes", "not_by_path", f"A path token can have: {' '.join(sorted(PATH_SCOPES))}")
     if expires_days is not None and not 1 <= expires_days <= MOST_EXPIRES_DAYS:
         raise Invalid.of("expires_days", "out_of_range", f"Between 1 and {MOST_EXPIRES_DAYS} days.")
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "jobs": "jobs:commands",
     "snapshot": "snapshot_group:commands",
     "target": "targets:commands",
+    "federation": "federation:commands",
     "import": "importing:commands",
     "epoch": "upkeep:epoch_commands",
 }

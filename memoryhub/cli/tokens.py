@@ -29,11 +29,16 @@ def issue(
         str | None,
         typer.Option(help="A member, whose role bounds the token too. Without, it acts as the operator."),
     ] = None,
+    path: Annotated[
+        bool,
+        typer.Option("--path", help="For clients that can send no header, as agmem: it may push and pull summaries."),
+    ] = False,
     data: DataOption = None,
 ) -> None:
     """Issue a token for a workspace and print it, and only it. It is shown this once."""
     with open_hub(data):
         from apps.accounts.actors import Actor
+        from apps.accounts.models import TokenKind
         from apps.workspaces.actions import issue_workspace_token
         from apps.workspaces.queries import user_named
 
@@ -43,6 +48,7 @@ def issue(
             scopes=scope or None,
             expires_days=expires_days or None,
             user=user_named(user) if user is not None else None,
+            kind=TokenKind.PATH if path else TokenKind.API,
             actor=Actor.cli(),
         )
         print(text)

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "apps.blobs",
     "apps.files",
     "apps.snapshots",
+    "apps.federation",
     "apps.operations",
     "apps.dialects",
 ]

@@ -257,6 +257,13 @@ SETTINGS = (
         "Failed authentications from one address. A right token is never locked out.",
     ),
     Setting(
+        "MEMORYHUB_RATE_LIMIT_PUSH",
+        kinds.RATE,
+        "10/m",
+        "limits",
+        "Summaries pushed with one token; and from one address, where tokens come in the path.",
+    ),
+    Setting(
         "MEMORYHUB_RATE_LIMIT_LOGIN",
         kinds.RATE,
         "10/m",

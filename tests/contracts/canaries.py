@@ -35,6 +35,8 @@ ADMIN_SCOPES = [
     "audit:read",
     "snapshots:read",
     "snapshots:write",
+    "federation:push",
+    "federation:pull",
 ]
 CLOUD = f"/w/{SLUG}/cloud-sync"
 INDEX = f"{API}/index"
@@ -123,7 +125,7 @@ class Visitor:
         **headers: str,
     ) -> httpx.Response:
         """One request, with the administrator's token or other credentials; the answer's status is checked."""
-        named = dict(credentials or bearer(self._token))
+        named = dict(bearer(self._token) if credentials is None else credentials)
         named |= {name.replace("_", "-"): value for name, value in headers.items()}
         if isinstance(body, dict):
             named["Content-Type"], body = "application/json", json.dumps(body).encode()
@@ -205,10 +207,17 @@ def _push_tokens(visitor: Visitor, canaries: Canaries) -> None:
     visitor.call("DELETE", f"{API}/tokens/{issued['id']}", 204)
     canaries.secrets["mistyped token"] = mistyped = text[:-1] + ("1" if text[-1] == "0" else "0")
     visitor.call("GET", INDEX, 401, credentials=bearer(mistyped))
-    path = visitor.call("POST", f"{API}/tokens", 201, body={"kind": "path", "scopes": ["files:read"]}).json()
+    path = visitor.call("POST", f"{API}/tokens", 201, body={"kind": "path"}).json()
     canaries.secrets["path token"] = path["token"]
-    visitor.call("POST", f"/w/{SLUG}/coordinator/t/{path['token']}/push", 404)
-    visitor.call("GET", f"/w/{SLUG}/coordinator/t/{path['token']}/pull", 404)
+    by_path = f"/w/{SLUG}/coordinator/t/{path['token']}"
+    summary = {"agent_id": "agent", "timestamp": "2026-02-01", "topic_counts": {"topic": 1}}
+    visitor.call("POST", f"{by_path}/push", 200, body={"summary": summary}, credentials={})
+    visitor.call("POST", f"{by_path}/push", 422, body={"summary": {}}, credentials={})
+    visitor.call("GET", f"{by_path}/pull", 200, credentials={})
+    visitor.call("GET", f"{by_path}/other", 404, credentials={})
+    wrong = canaries.fresh("wrong path token")
+    visitor.call("GET", f"/w/{SLUG}/coordinator/t/{wrong}/pull", 401, credentials={})
+    visitor.call("GET", f"/w/{SLUG}/coordinator/t/{wrong}", 401, credentials={})
 
 
 def _push_cloud(visitor: Visitor, canaries: Canaries) -> None:

@@ -33,6 +33,9 @@ WIRES: dict[tuple[str, str], str] = {
     ("SnapshotsView", "GET"): "cloud-sync/snapshots",
     ("SnapshotsView", "POST"): "cloud-sync/snapshots",
     ("SnapshotRestoreView", "POST"): f"cloud-sync/snapshots/{SNAPSHOT}/restore",
+    ("PushView", "POST"): "coordinator/push",
+    ("PullView", "GET"): "coordinator/pull",
+    ("ResetView", "DELETE"): "coordinator/admin/reset?confirm=true",
 }
 """An address below /w/{slug}/ for each operation of the older wires, by its view and method."""
 OPEN_WIRES = (
@@ -42,6 +45,7 @@ OPEN_WIRES = (
     "cloud-sync/health/ready",
     "cloud-sync/export",
     "cloud-sync/import",
+    "coordinator/anything",
 )
 """Addresses that ask for no token, and say the same of every slug."""
 READS_BY_POST = frozenset({"DownloadView"})

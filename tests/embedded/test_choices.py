@@ -52,13 +52,13 @@ def test_a_wrong_setting_is_a_sentence(tmp_path: Path) -> None:
         (
             "ROOT_DIALECT",
             "gopher:default",
-            "ROOT_DIALECT names an unknown dialect: known are cloud-sync, memory-proxy.",
+            "ROOT_DIALECT names an unknown dialect: known are cloud-sync, coordinator, memory-proxy.",
         ),
         ("DIALECT_HOSTS", "a.example", "DIALECT_HOSTS must be host=dialect:workspace, comma separated."),
         (
             "MEMORYHUB_CORS_DIALECTS",
             "gopher=https://a.example",
-            "MEMORYHUB_CORS_DIALECTS names an unknown dialect: known are cloud-sync, memory-proxy.",
+            "MEMORYHUB_CORS_DIALECTS names an unknown dialect: known are cloud-sync, coordinator, memory-proxy.",
         ),
     ],
 )

@@ -130,9 +130,10 @@ def test_a_superuser_issues_a_token_that_is_bound_to_a_member(root, mine):
 
 
 def test_a_path_token_is_shown_without_settings_for_a_header(root, mine):
-    answer = root.post(ADD, FORM | {"kind": "path"})
+    answer = root.post(ADD, FORM | {"kind": "path", "access": "editor"})
 
     assert issued(answer).startswith("mhp_")
+    assert ApiToken.objects.get().scopes == ["federation:pull", "federation:push"]
     assert answer.context["snippets"] == []
 
 

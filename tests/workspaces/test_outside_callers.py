@@ -43,7 +43,7 @@ def test_an_identity_of_one_workspace_finds_no_other(checker: FakeHeareAuth, ope
 @pytest.mark.parametrize("operation", NATIVE, ids=named)
 def test_a_path_token_opens_nothing_by_a_header(operation: Operation) -> None:
     house = House.prepared(operation)
-    token = make_token(house.workspace, *ADMIN_SCOPES, kind="path")
+    token = make_token(house.workspace, kind="path")
 
     with nothing_changes():
         answer = house.send(documented_request(operation), token=token)

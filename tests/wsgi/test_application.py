@@ -91,7 +91,7 @@ def test_a_path_token_is_in_no_log() -> None:
     with capture_logs() as logs:
         status, _, _ = ask("/w/team/coordinator/t/mhp_abcdefghijkl_secret/push", method="POST", body=b"{}")
 
-    assert status == 404
+    assert status == 401
     assert "secret" not in str(logs)
 
 
@@ -120,11 +120,11 @@ def start(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
         ),
         (
             {"ROOT_DIALECT": "gopher:default"},
-            "ROOT_DIALECT names an unknown dialect: known are cloud-sync, memory-proxy.",
+            "ROOT_DIALECT names an unknown dialect: known are cloud-sync, coordinator, memory-proxy.",
         ),
         (
             {"MEMORYHUB_CORS_DIALECTS": "gopher=https://a.example"},
-            "MEMORYHUB_CORS_DIALECTS names an unknown dialect: known are cloud-sync, memory-proxy.",
+            "MEMORYHUB_CORS_DIALECTS names an unknown dialect: known are cloud-sync, coordinator, memory-proxy.",
         ),
     ],
 )

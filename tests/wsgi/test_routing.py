@@ -96,7 +96,11 @@ def test_no_mounts_are_false() -> None:
     [
         ("memory-proxy", (), "ROOT_DIALECT must be dialect:workspace, such as memory-proxy:default."),
         ("memory-proxy:Bad Slug", (), "ROOT_DIALECT must be dialect:workspace, such as memory-proxy:default."),
-        ("gopher:default", (), "ROOT_DIALECT names an unknown dialect: known are cloud-sync, memory-proxy."),
+        (
+            "gopher:default",
+            (),
+            "ROOT_DIALECT names an unknown dialect: known are cloud-sync, coordinator, memory-proxy.",
+        ),
         (
             "memory-proxy:a,memory-proxy:b",
             (),
@@ -104,7 +108,11 @@ def test_no_mounts_are_false() -> None:
         ),
         ("", ("memory-proxy:a",), "DIALECT_HOSTS must be host=dialect:workspace, comma separated."),
         ("", ("http://h=memory-proxy:a",), "DIALECT_HOSTS must be host=dialect:workspace, comma separated."),
-        ("", ("h=gopher:a",), "DIALECT_HOSTS names an unknown dialect: known are cloud-sync, memory-proxy."),
+        (
+            "",
+            ("h=gopher:a",),
+            "DIALECT_HOSTS names an unknown dialect: known are cloud-sync, coordinator, memory-proxy.",
+        ),
         (
             "",
             ("h=memory-proxy:a", "H=memory-proxy:b"),
@@ -139,7 +147,9 @@ def test_every_dialect_answers_its_own_samples() -> None:
     [
         ("/w/a/coordinator/t/mhp_secret/push", "/w/a/coordinator/push", "mhp_secret"),
         ("/w/a/coordinator/t/mhp_secret/pull", "/w/a/coordinator/pull", "mhp_secret"),
-        ("/w/a/coordinator/t/mhp_secret/other", "/w/a/coordinator/t/mhp_secret/other", None),
+        ("/w/a/coordinator/t/mhp_secret/other", "/w/a/coordinator/other", "mhp_secret"),
+        ("/w/a/coordinator/t/mhp_secret", "/w/a/coordinator/", "mhp_secret"),
+        ("/w/a/coordinator/t/mhp_secret/", "/w/a/coordinator/", "mhp_secret"),
         ("/w/a/coordinator/t//push", "/w/a/coordinator/t//push", None),
         ("/w/a/memory-proxy/t/x/push", "/w/a/memory-proxy/t/x/push", None),
         ("/api/v1/x/w/b/coordinator/t/x/push", "/api/v1/x/w/b/coordinator/t/x/push", None),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from apps.dialects.answers import refusal
 from apps.dialects.cloud_sync.names import cleaned_prefix, is_backup_name
-from apps.dialects.cloud_sync.refusals import refusal
 from apps.snapshots.actions import create_snapshot, restore_snapshot
 from apps.snapshots.downloading import Downloaded, download, downloaded_at, downloads_in, forget_downloads
 from apps.snapshots.format.errors import CopyDamaged

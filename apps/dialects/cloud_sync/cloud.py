@@ -7,7 +7,8 @@ from threading import Lock, Thread
 from django.db.models import QuerySet
 
 from apps.common.errors import DomainError
-from apps.dialects.cloud_sync.refusals import OFF, refusal, unreachable
+from apps.dialects.answers import refusal
+from apps.dialects.cloud_sync.refusals import OFF, unreachable
 from apps.snapshots.copies import MANIFEST_MISSING, refresh
 from apps.snapshots.format.names import BEHIND_RESERVED
 from apps.snapshots.models import CopyState, RemoteCopy, RemoteTarget, Repository

@@ -3,16 +3,16 @@
 The query wins. What is wrong is told as the service's framework did (FastAPI over pydantic 2).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
 
-from apps.common.errors import BadJson, shown
+from apps.common.errors import BadJson
 from apps.common.forms import parsed_json
-from apps.dialects.cloud_sync.refusals import Refusal, refusal
+from apps.dialects.answers import Refusal, refusal
+from apps.dialects.validation import entry, no_object, unreadable_json
 
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
@@ -40,10 +40,9 @@ class Parameters:
         try:
             body = parsed_json(request.body)
         except BadJson as error:
-            raise _wrong(["body", 0], "json_invalid", "JSON decode error", {}, error=_why(request.body)) from error
+            raise refusal(422, [unreadable_json(request.body)]) from error
         if not isinstance(body, dict):
-            sentence = "Input should be a valid dictionary or object to extract fields from"
-            raise _wrong(["body"], "model_attributes_type", sentence, body)
+            raise refusal(422, [no_object(body)])
         return cls(request.GET, body)
 
     def flag(self, name: str) -> bool:
@@ -91,17 +90,4 @@ class Parameters:
 
 
 def _wrong(loc: Sequence[str | int], kind: str, sentence: str, given: Any, **context: Any) -> Refusal:
-    echo = shown(given) if isinstance(given, str) else given
-    entry = {"type": kind, "loc": list(loc), "msg": sentence, "input": echo}
-    return refusal(422, [entry | {"ctx": context} if context else entry])
-
-
-def _why(body: bytes) -> str:
-    """What Python's parser says, without its place."""
-    try:
-        json.loads(body)
-    except json.JSONDecodeError as error:
-        return error.msg
-    except (ValueError, RecursionError):
-        return "Cannot be read"
-    return "Cannot be kept"
+    return refusal(422, [entry(loc, kind, sentence, given, **context)])

@@ -1,13 +1,11 @@
 """Refusals in the older shape: the one place where the hub's errors are translated for this wire."""
 
-from typing import Any
-
 import structlog
 from django.http import HttpResponse
 
 from apps.common.errors import DomainError, MethodNotAllowed, NotFound, ScopeMissing, Unauthorized
 from apps.common.problem import InternalError, refusal_of
-from apps.dialects.answers import json_response
+from apps.dialects.answers import Refusal, json_response, refusal
 
 logger = structlog.get_logger(__name__)
 
@@ -16,20 +14,6 @@ INTERNAL = "Internal server error"
 CONFIRM = "Confirmation required. Set confirm=true to proceed. WARNING: "
 UNSENT_HEADERS = frozenset({"WWW-Authenticate"})
 """The original never sent it."""
-
-
-class Refusal(Exception):
-    """What this wire says of its own: a status and a body. It has no codes."""
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
-
-
-def refusal(status: int, detail: Any) -> Refusal:
-    """`detail` is a sentence, and the list of what is wrong for 422."""
-    return Refusal(status, {"detail": detail})
 
 
 def unreachable(error: DomainError) -> Refusal:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from apps.dialects.answers import Refusal, refusal
 from apps.dialects.cloud_sync.cloud import Cloud
-from apps.dialects.cloud_sync.refusals import Refusal, refusal
 from apps.jobs.actions import cancel
 from apps.jobs.errors import JobFinished
 from apps.jobs.models import Job, JobState

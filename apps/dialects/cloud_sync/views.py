@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from apps.common.errors import MethodNotAllowed, NotFound
-from apps.dialects.answers import json_response
+from apps.dialects.answers import json_response, refusal
 from apps.dialects.cloud_sync import backups, refusals, shapes, syncing
 from apps.dialects.cloud_sync.cloud import Cloud
 from apps.dialects.cloud_sync.names import DEFAULT_PREFIX, LONGEST_PREFIX, is_backup_name
 from apps.dialects.cloud_sync.parameters import Parameters
-from apps.dialects.cloud_sync.refusals import CONFIRM, OFF, refusal
+from apps.dialects.cloud_sync.refusals import CONFIRM, OFF
 from apps.operations import probes
 from apps.operations.version import hub_version
 from apps.snapshots.actions import create_snapshot, restore_snapshot

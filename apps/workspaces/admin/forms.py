@@ -15,7 +15,7 @@ from unfold.widgets import (
 )
 
 from apps.accounts.models import TokenKind, User
-from apps.accounts.scopes import ADMIN_SCOPES, ALL_SCOPES, EDITOR_SCOPES, ROLE_SCOPES
+from apps.accounts.scopes import ADMIN_SCOPES, ALL_SCOPES, EDITOR_SCOPES, PATH_SCOPES, ROLE_SCOPES
 from apps.common.errors import DomainError, Invalid
 from apps.workspaces.access import SLUG
 from apps.workspaces.actions import DEFAULT_EXPIRES_DAYS, LONGEST_NAME
@@ -253,9 +253,12 @@ class IssueForm(forms.Form):
 
     @property
     def wanted_scopes(self) -> list[str]:
-        """The scopes that were asked for, after `is_valid`."""
+        """The scopes that were asked for, after `is_valid`; of a role those that a token of the kind can have."""
         access = self.cleaned_data["access"]
-        return list(self.cleaned_data["scopes"]) if access == CUSTOM else sorted(ROLE_SCOPES[access])
+        if access == CUSTOM:
+            return list(self.cleaned_data["scopes"])
+        by_path = self.cleaned_data["kind"] == TokenKind.PATH
+        return sorted(ROLE_SCOPES[access] & PATH_SCOPES if by_path else ROLE_SCOPES[access])
 
     @property
     def expires_days(self) -> int | None:

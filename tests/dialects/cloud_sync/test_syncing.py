@@ -11,8 +11,8 @@ import pytest
 from django.db import connections
 
 from apps.blobs.models import Blob
+from apps.dialects.answers import Refusal
 from apps.dialects.cloud_sync import syncing
-from apps.dialects.cloud_sync.refusals import Refusal
 from apps.files.holds import purge_path
 from apps.jobs import waiting
 from apps.jobs.models import Job, JobState

@@ -1,0 +1,99 @@
+"""The federated coordinator of agmem, over what the agents of a workspace have pushed."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
+
+from apps.accounts.credentials import credential_of
+from apps.accounts.limits import limit_push
+from apps.common.compression import compressed
+from apps.common.conditions import names_tag
+from apps.common.errors import ConfirmRequired, MethodNotAllowed, NotFound
+from apps.dialects.answers import json_response
+from apps.dialects.coordinator import refusals, shapes
+from apps.dialects.coordinator.forms import read_summary
+from apps.federation.actions import push_summary, reset_federation
+from apps.federation.queries import merged_view, standing_of
+from apps.operations import probes
+from apps.workspaces.views import LeanWorkspaceView
+
+
+class CoordinatorView(LeanWorkspaceView):
+    """What all of them share. Not in the OpenAPI description: it is another service's."""
+
+    schema = None
+    query_parameters = None
+
+    def refused(self, failure: Exception, request: HttpRequest) -> HttpResponseBase:
+        return refusals.older_response(failure)
+
+
+class BannerView(CoordinatorView):
+    required_scope = {"GET": "federation:pull"}
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return json_response(shapes.banner_json(standing_of(self.workspace.id)))
+
+
+class PushView(CoordinatorView):
+    required_scope = {"POST": "federation:push"}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Takes a summary in. The stock client takes 200 and 201 for success, and nothing else."""
+        limit_push(self.workspace.actor.label, request.META)
+        summary = read_summary(request)
+        pushed = push_summary(self.workspace, summary, actor=self.workspace.actor)
+        return json_response(shapes.pushed_json(summary.agent_name, pushed.received_at))
+
+
+class PullView(CoordinatorView):
+    required_scope = {"GET": "federation:pull"}
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        if wanted := request.META.get("HTTP_IF_NONE_MATCH"):
+            tag = shapes.pull_tag(standing_of(self.workspace.id))
+            if names_tag(wanted, tag):
+                return HttpResponseNotModified(headers=_headers(tag))
+        merged = merged_view(self.workspace.id)
+        text = shapes.merged_text(merged).encode()
+        response = compressed(request, [text], content_type="application/json")
+        for name, value in _headers(shapes.pull_tag(merged.standing)).items():
+            response[name] = value
+        return response
+
+
+class ResetView(CoordinatorView):
+    required_scope = {"DELETE": "federation:write"}
+
+    def delete(self, request: HttpRequest) -> HttpResponse:
+        """The original asked for no token. The stock client never calls it."""
+        if request.GET.get("confirm") != "true":
+            raise ConfirmRequired("This takes out all that was ever pushed: add ?confirm=true.")
+        moment = reset_federation(self.workspace, acting_role=self.workspace.acting_role, actor=self.workspace.actor)
+        return json_response({"status": "reset", "timestamp": moment.isoformat(timespec="microseconds")})
+
+
+def banner(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """With a token how the workspace stands; without, the same for every slug."""
+    if request.method == "GET" and credential_of(request.META) is None:
+        return json_response(shapes.banner_json(None))
+    return _banner(request, slug=slug)
+
+
+def health(request: HttpRequest, slug: str) -> HttpResponse:
+    """Whether database and storage answer. Open, and the same for every slug."""
+    if request.method != "GET":
+        return refusals.older_response(MethodNotAllowed(headers={"Allow": "GET"}))
+    is_well = all(probe.is_well() for probe in probes.HEALTH)
+    body = {"status": "healthy" if is_well else "unhealthy", "timestamp": shapes.now_text()}
+    return json_response(body, 200 if is_well else 503, {"Cache-Control": "no-store"})
+
+
+def unknown(request: HttpRequest, slug: str) -> HttpResponse:
+    """Any other address below the dialect."""
+    return refusals.older_response(NotFound())
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
+
+
+_banner = BannerView.as_view()
