@@ -46,7 +46,6 @@ def merged(pushes: Iterable[Push], *, mode: str) -> View:
         topic_agents.update({topic for push in counted for topic in push.topics})
         label_agents.update({label for push in counted for label in push.labels})
         for push in counted:
-            # Not `update`, which would drop nothing but also not keep a topic that adds up to 0 apart.
             for topic, count in push.topics.items():
                 totals[topic] += count
     topics = {topic: (totals[topic], agents) for topic, agents in topic_agents.items()}

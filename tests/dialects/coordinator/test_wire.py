@@ -93,12 +93,11 @@ def test_every_form_of_time_that_the_original_takes_is_taken(coordinator: Coordi
     assert coordinator.pull().json()["last_updated"] == time
 
 
-@pytest.mark.parametrize("time", ["", "now", "2026-13-01", "0001-01-01T00:00:00+23:59", "2026-02-01T12:00:00Z\x00"])
+@pytest.mark.parametrize("time", ["", "now", "2026-13-01", "0001-01-01T00:00:00+23:59"])
 def test_a_time_that_does_not_parse_is_400(coordinator: Coordinator, time: str) -> None:
     answer = coordinator.push(timestamp=time)
 
-    assert answer.status_code in (400, 422)
-    assert "\x00" in time or (answer.status_code, answer.json()) == (400, BAD_TIME)
+    assert (answer.status_code, answer.json()) == (400, BAD_TIME)
     assert unchanged()
 
 
@@ -136,6 +135,7 @@ def test_counts_of_64_bits_add_up_beyond_them(coordinator: Coordinator) -> None:
         ({"fact_hashes": [f"{number}" for number in range(100_001)]}, "too_many", ["fact_hashes"]),
         ({"topic_counts": {f"{number}": 1 for number in range(10_001)}}, "too_many", ["topic_counts"]),
         ({"agent_id": "x" * 201}, "too_long", ["agent_id"]),
+        ({"timestamp": "2026-02-01\x00"}, "null_character", ["timestamp"]),
         ({"metadata": 5}, "dict_type", ["metadata"]),
         ({"metadata": {"x": "y" * 70_000}}, "too_long", ["metadata"]),
         ({"metadata": {"x": "\x00"}}, "null_character", ["metadata"]),
