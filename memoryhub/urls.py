@@ -8,6 +8,7 @@ urlpatterns = [
     path("w/<str:slug>/memory-proxy/", include("apps.dialects.memory_proxy.urls")),
     path("api/v1/workspaces/<str:slug>/", include("apps.jobs.api.urls")),
     path("api/v1/workspaces/<str:slug>/", include("apps.snapshots.api.urls")),
+    path("api/v1/workspaces/<str:slug>/", include("apps.federation.api.urls")),
     path("w/<str:slug>/cloud-sync/", include("apps.dialects.cloud_sync.urls")),
     path("w/<str:slug>/coordinator/", include("apps.dialects.coordinator.urls")),
     path("api/v1/", include("apps.workspaces.api.urls")),

@@ -14,6 +14,15 @@ KEY = OpenApiParameter(
     description="A retry with the same key gets the same answer for 24 hours.",
 )
 
+IF_NONE_MATCH_READ = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="Entity tags known already: 304 when one is still right.",
+    examples=[OpenApiExample("any", "*")],
+)
+NOT_MODIFIED = {304: OpenApiResponse(description="Still as the entity tag says")}
+
 
 def answer(status: int, description: str, value: Any) -> dict[int, OpenApiResponse]:
     """A JSON answer with its example."""

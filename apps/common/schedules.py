@@ -24,7 +24,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _INTERVAL = re.compile(r"every\s+((?:[0-9]{1,6}[smhd])+)")
 _LONGEST_S = 366 * 86_400
-_LONGEST_TEXT = 200
+LONGEST_TEXT = 200
 _NAMED = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -80,9 +80,9 @@ def parse_schedule(text: str, *, zone: str = "UTC", jitter_s: int = 0, shortest_
     `zone` is for cron lines. `jitter_s` delays the whole schedule by a share of it, another one for each seed; it must
     be shorter than an interval. Raises Invalid on the field `schedule`, `timezone` or `jitter_s`.
     """
-    words = " ".join(text[: _LONGEST_TEXT + 1].split())
-    if len(words) > _LONGEST_TEXT:
-        raise _wrong(f"a schedule has at most {_LONGEST_TEXT} characters")
+    words = " ".join(text[: LONGEST_TEXT + 1].split())
+    if len(words) > LONGEST_TEXT:
+        raise _wrong(f"a schedule has at most {LONGEST_TEXT} characters")
     if jitter_s < 0:
         raise Invalid.of("jitter_s", "jitter", "jitter_s is not negative")
     if words.lower().startswith("every"):

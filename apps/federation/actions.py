@@ -3,20 +3,30 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from apps.accounts.actions import record_audit
 from apps.accounts.actors import Actor
 from apps.common.errors import NotFound
 from apps.federation import sql
 from apps.federation.choices import check_choices
-from apps.federation.models import Agent, Federation
-from apps.federation.queries import federation_of
+from apps.federation.models import Agent, Federation, Publication
+from apps.federation.noise import DELTA, may_publish, noisy_sums
+from apps.federation.queries import (
+    federation_of,
+    last_publication,
+    merged_view,
+    parts_of,
+    spent_epsilon,
+    standing_of,
+)
+from apps.federation.sql import Merged, Standing
 from apps.federation.summaries import LABEL_KEY_BYTES, Summary
 from apps.jobs.endpoints import secret_box
 from apps.workspaces.actions import AnyWorkspace
@@ -91,7 +101,7 @@ def reset_federation(workspace: AnyWorkspace, *, acting_role: str, actor: Actor)
 
 
 def configure_federation(workspace: AnyWorkspace, changes: Mapping[str, Any], *, actor: Actor) -> Federation:
-    """Change how the workspace merges and shows: any of `mode`, `min_agents`, `hash_labels`, `expire_days`.
+    """Change how the workspace merges and shows: any of the choices in `choices.py`.
 
     Another mode merges everything anew, about a millisecond for each summary. Labels that came before they were to be
     hashed stay as they are, and after hashing was off it begins with a new key. Raises Invalid.
@@ -106,3 +116,65 @@ def configure_federation(workspace: AnyWorkspace, changes: Mapping[str, Any], *,
         sql.merge_anew(workspace.id)
         record_audit("federation.configured", actor=actor, workspace_id=workspace.id, details=dict(changes))
     return row
+
+
+def standing_for_pull(workspace: AnyWorkspace) -> Standing:
+    """How the merged view stands that a pull shows now. Where noise is asked for and it is time, publishes anew."""
+    standing = standing_of(workspace.id)
+    return _published(workspace.id, standing) if standing.is_noisy else standing
+
+
+def pull_view(workspace: AnyWorkspace, standing: Standing, *, actor: Actor) -> Merged:
+    """The merged view as the workspace shows it, at `standing` or later. Keeps that the actor has it now."""
+    merged = merged_view(workspace.id, is_noisy=standing.is_noisy)
+    note_pull(workspace, merged.standing, actor=actor)
+    return merged
+
+
+def note_pull(workspace: AnyWorkspace, standing: Standing, *, actor: Actor) -> None:
+    """Keep that the actor has this state of the merged view, and since when. Again is nothing."""
+    sql.note_pull(workspace.id, str(actor), standing.revision)
+
+
+def _published(workspace_id: int, standing: Standing) -> Standing:
+    """Publishes the counts with fresh noise, unless nothing changed, the last are fresh, or the budget is spent.
+
+    A budget is spent by what is shown, not by how often: until then everybody is shown the last publication.
+    """
+    if not _is_due(workspace_id, standing):
+        return standing
+    with transaction.atomic():
+        sql.lock(workspace_id)
+        standing, federation = standing_of(workspace_id), federation_of(workspace_id)
+        # Somebody else may have been first.
+        if federation.noise_epsilon is None or not _is_due(workspace_id, standing):
+            return standing
+        sums = noisy_sums(
+            parts_of(workspace_id),
+            epsilon=federation.noise_epsilon,
+            bound=federation.noise_bound,
+            gauss=secrets.SystemRandom().gauss,
+        )
+        Publication.objects.create(
+            workspace_id=workspace_id,
+            published_at=timezone.now(),
+            revision=standing.revision,
+            epsilon=federation.noise_epsilon,
+            delta=DELTA,
+            topics=list(sums),
+            counts=list(sums.values()),
+        )
+    logger.info("counts_published", workspace_id=workspace_id, epsilon=federation.noise_epsilon)
+    return standing_of(workspace_id)
+
+
+def _is_due(workspace_id: int, standing: Standing) -> bool:
+    federation, last = federation_of(workspace_id), last_publication(workspace_id)
+    if federation.noise_epsilon is None or not standing.agents:
+        return False
+    if last is not None:
+        is_fresh = timezone.now() - last.published_at < timedelta(hours=federation.noise_hours)
+        if is_fresh or last.revision == standing.revision:
+            return False
+    spent = spent_epsilon(workspace_id)
+    return may_publish(spent=spent, epsilon=federation.noise_epsilon, budget=federation.noise_budget)

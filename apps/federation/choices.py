@@ -4,19 +4,39 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from apps.common.errors import Invalid, shown
+from apps.federation.noise import MOST_EPSILON
 
 MODES = ("newest", "sum")
 MOST_AGENTS = 1_000_000
+MOST_BUDGET = 1_000_000.0
+MOST_BOUND = 1_000_000_000
 LONGEST_DAYS = 36_500
+LONGEST_HOURS = LONGEST_DAYS * 24
+
+
+def _is_whole(most: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and 1 <= value <= most
+
+
+def _is_number(most: float) -> Callable[[Any], bool]:
+    return lambda value: type(value) in (int, float) and 0 < value <= most
+
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mode": (lambda value: value in MODES, f"One of {', '.join(MODES)}."),
-    "min_agents": (lambda value: type(value) is int and 1 <= value <= MOST_AGENTS, "A whole number from 1."),
+    "min_agents": (_is_whole(MOST_AGENTS), "A whole number from 1."),
     "hash_labels": (lambda value: isinstance(value, bool), "true or false."),
     "expire_days": (
-        lambda value: value is None or (type(value) is int and 1 <= value <= LONGEST_DAYS),
+        lambda value: value is None or _is_whole(LONGEST_DAYS)(value),
         f"1 to {LONGEST_DAYS} days, or null for never.",
     ),
+    "noise_epsilon": (
+        lambda value: value is None or _is_number(MOST_EPSILON)(value),
+        f"Above 0, at most {MOST_EPSILON:g}, or null for no noise.",
+    ),
+    "noise_budget": (_is_number(MOST_BUDGET), "A number above 0."),
+    "noise_bound": (_is_whole(MOST_BOUND), "A whole number from 1."),
+    "noise_hours": (_is_whole(LONGEST_HOURS), "A whole number of hours from 1."),
 }
 
 

@@ -33,11 +33,31 @@ class Federation(models.Model):
     expire_days = models.PositiveIntegerField(
         null=True, blank=True, help_text="Summaries go so many days after they came. Empty: never."
     )
+    noise_epsilon = models.FloatField(
+        null=True, blank=True, help_text="What each publication of noisy counts spends. Empty: counts are exact."
+    )
+    noise_budget = models.FloatField(
+        default=10.0, db_default=10.0, help_text="What all publications together may spend."
+    )
+    noise_bound = models.PositiveIntegerField(
+        default=100,
+        db_default=100,
+        help_text="Each agent's counts are scaled down to this Euclidean length before noise is added.",
+    )
+    noise_hours = models.PositiveIntegerField(default=24, db_default=24, help_text="Hours between two publications.")
 
     class Meta:
         constraints = [
             models.CheckConstraint(name="federation_mode_known", condition=Q(mode__in=MergeMode.values)),
             models.CheckConstraint(name="federation_min_agents_positive", condition=Q(min_agents__gte=1)),
+            models.CheckConstraint(
+                name="federation_noise_epsilon_in_range",
+                condition=Q(noise_epsilon=None) | Q(noise_epsilon__gt=0, noise_epsilon__lte=1),
+            ),
+            models.CheckConstraint(
+                name="federation_noise_limits_positive",
+                condition=Q(noise_budget__gt=0, noise_bound__gte=1, noise_hours__gte=1),
+            ),
             models.CheckConstraint(
                 name="federation_expire_days_positive", condition=Q(expire_days=None) | Q(expire_days__gte=1)
             ),
@@ -111,6 +131,16 @@ class Summary(models.Model):
             models.UniqueConstraint(name="summary_once_per_agent", fields=["agent", "digest"]),
             models.CheckConstraint(name="summary_counts_beside_topics", condition=Q(topics__len=F("counts__len"))),
         ]
+        indexes = [
+            # An agent's newest summary, now or at an earlier moment.
+            models.Index(
+                "agent_id",
+                F("counts_from").desc(),
+                F("received_at").desc(),
+                F("id").desc(),
+                name="summary_newest_of_agent",
+            ),
+        ]
 
 
 class Topic(models.Model):
@@ -130,3 +160,88 @@ class Label(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="labels", db_index=False)
     label = models.TextField(db_collation="C")
     agents = models.IntegerField()
+
+
+class Publication(models.Model):
+    """The counts of a merged view as they were shown once, with noise, and what that has spent. Never updated."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="publications", db_index=False)
+    published_at = models.DateTimeField()
+    revision = models.BigIntegerField(help_text="Of the merged view that it was made from.")
+    epsilon = models.FloatField()
+    delta = models.FloatField()
+    topics = ArrayField(models.TextField())
+    counts = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="publication_spends", condition=Q(epsilon__gt=0, delta__gt=0)),
+            models.CheckConstraint(name="publication_counts_beside_topics", condition=Q(topics__len=F("counts__len"))),
+        ]
+        indexes = [
+            # The last one of a workspace, and what all of them have spent.
+            models.Index(fields=["workspace", "-id"], name="publication_newest"),
+        ]
+
+
+class Pull(models.Model):
+    """That somebody took a revision of the merged view for the first time."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="pulls", db_index=False)
+    puller = models.CharField(max_length=200, help_text="As the audit trail names who acts.")
+    revision = models.BigIntegerField()
+    pulled_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="pull_once_per_revision", fields=["workspace", "puller", "revision"]),
+        ]
+        indexes = [
+            # The latest pulls of a workspace.
+            models.Index(fields=["workspace", "-pulled_at"], name="pull_latest"),
+            # Those that are too old to keep.
+            models.Index(fields=["pulled_at"], name="pull_age"),
+        ]
+
+
+class Peer(models.Model):
+    """Another coordinator, a hub's or a stock one, to which a workspace tells what it is about, and which it asks."""
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="peers", db_index=False)
+    name = models.CharField(max_length=64)
+    url = models.TextField(help_text="Encrypted: it may hold a token. Of the coordinator, without /push and /pull.")
+    token = models.TextField(blank=True, help_text="Encrypted. Sent as `Authorization: Bearer`.")
+    pushes = models.BooleanField(default=True, help_text="Tells the peer what the workspace is about.")
+    pulls = models.BooleanField(default=True, help_text="Asks the peer for its merged view.")
+    folder = models.TextField(blank=True, help_text="Tells only of what lies below it. Empty: of everything.")
+    shares_hashes = models.BooleanField(default=False, help_text="Also tells the SHA-256 of each file's content.")
+    resend_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Tells the same again so many days later, for peers that forget. Empty: never."
+    )
+    schedule = models.CharField(max_length=200, blank=True, help_text="A cron line or `every 6h`. Empty for none.")
+    timezone = models.CharField(max_length=64, default="UTC")
+    next_run_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+
+    push_digest = models.BinaryField(default=b"", help_text="SHA-256 of what is told, without its time.")
+    push_time = models.DateTimeField(null=True, help_text="That goes with it: a retry is the same to the byte.")
+    pushed_at = models.DateTimeField(null=True, help_text="When the peer took it in. Empty: it has not yet.")
+    pulled_at = models.DateTimeField(null=True, help_text="When the peer last answered, also that nothing is new.")
+    pulled_tag = models.TextField(blank=True, help_text="Its ETag.")
+    view = models.JSONField(null=True, help_text="The merged view of the peer, as it came.")
+    failing_since = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="peer_name_once_per_workspace", fields=["workspace", "name"]),
+            models.CheckConstraint(name="peer_does_something", condition=Q(pushes=True) | Q(pulls=True)),
+        ]
+        indexes = [
+            # Which are due.
+            models.Index(name="peer_due", fields=["next_run_at"], condition=Q(next_run_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,7 +3,8 @@
 They run on psycopg's own cursor: Django's writes each of a thousand labels into the text of the statement.
 """
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,24 +21,46 @@ SELECT * FROM federation_push_v1(
     %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::bigint[], %s::text[], %s, %s)
 """
 
-_VIEW = """
-SELECT c.revision, coalesce(f.min_agents, 1), c.agents, c.pushes, c.last_at, c.last_text, c.started_at
+_STANDING = """
+c.revision, coalesce(f.min_agents, 1), c.agents, c.pushes, c.last_at, c.last_text, c.started_at,
+       f.noise_epsilon IS NOT NULL,
+       CASE WHEN f.noise_epsilon IS NULL THEN 0 ELSE coalesce(
+           (SELECT max(id) FROM federation_publication p WHERE p.workspace_id = c.workspace_id), 0) END
+"""
+
+_VIEW = f"""
+SELECT {_STANDING}
   FROM federation_federationcounter c LEFT JOIN federation_federation f USING (workspace_id)
  WHERE c.workspace_id = %s
 """
 
+_SHOWN_TOPICS = "federation_topic t WHERE t.workspace_id = c.workspace_id AND t.agents >= coalesce(f.min_agents, 1)"
+
+# Of what was published only what would be shown without noise too: not what was withdrawn since.
+_PUBLISHED_TOPICS = f"""
+(SELECT topics, counts FROM federation_publication WHERE workspace_id = c.workspace_id ORDER BY id DESC LIMIT 1) p,
+       unnest(p.topics, p.counts) AS published (topic, total),
+       {_SHOWN_TOPICS} AND t.topic = published.topic COLLATE "C"
+"""
+
 # In one statement, so in one snapshot. Text is put together by the server: the rows never become Python objects.
 _MERGED = """
-SELECT c.revision, coalesce(f.min_agents, 1), c.agents, c.pushes, c.last_at, c.last_text, c.started_at,
+SELECT {standing},
        coalesce(t.text, ''), t.count, coalesce(l.text, ''), l.count
   FROM federation_federationcounter c LEFT JOIN federation_federation f USING (workspace_id),
-       LATERAL (SELECT string_agg(to_json(topic) || ':' || total, ',' ORDER BY topic) AS text, count(*)
-                  FROM federation_topic t
-                 WHERE t.workspace_id = c.workspace_id AND t.agents >= coalesce(f.min_agents, 1)) t,
+       LATERAL (SELECT string_agg(to_json(t.topic) || ':' || {total}, ',' ORDER BY t.topic) AS text, count(*)
+                  FROM {topics}) t,
        LATERAL (SELECT string_agg(to_json(label)::text, ',' ORDER BY label) AS text, count(*)
                   FROM federation_label l
                  WHERE l.workspace_id = c.workspace_id AND l.agents >= coalesce(f.min_agents, 1)) l
  WHERE c.workspace_id = %s
+"""
+_EXACT = _MERGED.format(standing=_STANDING, topics=_SHOWN_TOPICS, total="t.total")
+_NOISY = _MERGED.format(standing=_STANDING, topics=_PUBLISHED_TOPICS, total="published.total")
+
+_PULLED = """
+INSERT INTO federation_pull (workspace_id, puller, revision, pulled_at) VALUES (%s, %s, %s, clock_timestamp())
+ON CONFLICT (workspace_id, puller, revision) DO NOTHING
 """
 
 
@@ -52,6 +75,16 @@ class Standing:
     last_at: datetime | None = None
     last_text: str = ""
     started_at: datetime | None = None
+    is_noisy: bool = False
+    """Whether counts are shown as they were published last."""
+    publication: int = 0
+    """0 where there is none, or none is asked for."""
+
+    @property
+    def tag(self) -> str:
+        """An ETag: equal for equal views. The times tell a database apart that was put back and went on."""
+        plain = f"{self.revision} {self.started_at} {self.last_at} {self.pushes} {self.publication}"
+        return f'W/"{hashlib.sha256(plain.encode()).hexdigest()[:32]}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +127,23 @@ def standing(workspace_id: int) -> Standing:
     return Standing() if row is None else Standing(*row)
 
 
-def merged(workspace_id: int) -> Merged:
-    """Two ranges of keys: 10,000 labels in some 10 ms."""
+def merged(workspace_id: int, *, is_noisy: bool = False) -> Merged:
+    """Two ranges of keys: 10,000 labels in some 10 ms. With noise the counts are those of the last publication."""
     with hot_cursor() as cursor:
-        row = cursor.execute(_MERGED, (workspace_id,), prepare=True).fetchone()
-    return Merged() if row is None else Merged(Standing(*row[:7]), *row[7:])
+        row = cursor.execute(_NOISY if is_noisy else _EXACT, (workspace_id,), prepare=True).fetchone()
+    width = len(fields(Standing))
+    return Merged() if row is None else Merged(Standing(*row[:width]), *row[width:])
+
+
+def note_pull(workspace_id: int, puller: str, revision: int) -> None:
+    """Keep that `puller` has this revision now. Writes nothing where that is known."""
+    with hot_cursor() as cursor:
+        cursor.execute(_PULLED, (workspace_id, puller, revision), prepare=True)
+
+
+def lock(workspace_id: int) -> None:
+    """Wait until nobody changes the merged view. Call inside a transaction. Raises Busy."""
+    _called("federation_lock_v1", workspace_id)
 
 
 def withdraw(workspace_id: int, agent_id: UUID) -> bool:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apps.common.errors import Invalid, shown
@@ -20,6 +20,8 @@ MOST_LABELS = 100_000
 MOST_METADATA_BYTES = 64 * 1024
 LEAST_COUNT, GREATEST_COUNT = -(2**63), 2**63 - 1
 LABEL_KEY_BYTES = 32
+CLOCKS_AHEAD = timedelta(minutes=5)
+"""So far may an agent's clock run ahead of the hub's: a later time counts as this. The merge functions say it too."""
 HASHED = re.compile("[0-9a-f]{64}")
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from apps.files.models import SEQUENCE_BITS
+from apps.files.paths import after_prefix
 from apps.files.sql import SEQUENCE_MASK
 
 # From entry to entry by the index: a folder costs one step, whatever lies below it. Paths hold no control characters,
@@ -28,6 +29,23 @@ WITH RECURSIVE entry AS (
             ORDER BY f.path LIMIT 1) n
      WHERE e.position < %(limit)s)
 SELECT path, head & 1099511627775, is_deleted, size_bytes, content_type, changed_at FROM entry ORDER BY position
+"""
+
+_COUNTS = """
+SELECT CASE WHEN position('/' IN substr(path, %(skipped)s)) = 0 THEN ''
+            ELSE split_part(substr(path, %(skipped)s), '/', 1) END,
+       count(*)
+  FROM files_file
+ WHERE workspace_id = %(workspace)s AND path >= %(prefix)s AND (%(end)s::text = '' OR path < %(end)s)
+   AND NOT is_deleted
+ GROUP BY 1
+"""
+
+_DIGESTS = """
+SELECT DISTINCT sha256 FROM files_file
+ WHERE workspace_id = %(workspace)s AND path >= %(prefix)s AND (%(end)s::text = '' OR path < %(end)s)
+   AND NOT is_deleted
+ ORDER BY sha256 LIMIT %(limit)s
 """
 
 _SEARCH = """
@@ -73,18 +91,30 @@ def folder_rows(workspace_id: int, prefix: str, start: str, *, tombstones: bool,
     `prefix` is empty or ends with a slash. As many index lookups as entries; tombstones that are not asked for are
     stepped over one by one.
     """
-    values: dict[str, int | str] = {
-        "workspace": workspace_id,
-        "prefix": prefix,
-        "skipped": len(prefix) + 1,
-        "from": start,
-        "end": f"{prefix[:-1]}0" if prefix else "",
-        "tombstones": tombstones,
-        "limit": limit,
-    }
+    values = _below(workspace_id, prefix) | {"from": start, "tombstones": tombstones, "limit": limit}
     with connection.cursor() as cursor:
         cursor.execute(_FOLDER, values)
         return [PathRow(*row) for row in cursor.fetchall()]
+
+
+def folder_counts(workspace_id: int, prefix: str) -> dict[str, int]:
+    """How many live files lie below each folder of a folder; under "" those in itself. Reads all paths below it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, _below(workspace_id, prefix))
+        return dict(cursor.fetchall())
+
+
+def digest_rows(workspace_id: int, prefix: str, limit: int) -> list[bytes]:
+    """The SHA-256 of live files' contents, each once and in order. Reads all files below the folder."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DIGESTS, _below(workspace_id, prefix) | {"limit": limit})
+        return [bytes(digest) for (digest,) in cursor.fetchall()]
+
+
+def _below(workspace_id: int, prefix: str) -> dict[str, int | str]:
+    """What the statements about a folder have in common. `prefix` is empty or ends with a slash."""
+    end = after_prefix(prefix) if prefix else ""
+    return {"workspace": workspace_id, "prefix": prefix, "skipped": len(prefix) + 1, "end": end}
 
 
 def search_rows(workspace_id: int, words: str, after: str, *, tombstones: bool, limit: int) -> list[PathRow]:

@@ -232,6 +232,19 @@ def _folder_entry(prefix: str, row: PathRow) -> FolderEntry:
     return FolderEntry(name, prefix + name, None if slash else row)
 
 
+def counts_by_folder(workspace_id: int, prefix: str) -> dict[str, int]:
+    """How many live files lie below each folder in a folder; under "" those that lie in no other.
+
+    `prefix` is a checked prefix. Reads the paths of all of them.
+    """
+    return browsing_sql.folder_counts(workspace_id, prefix)
+
+
+def content_digests(workspace_id: int, prefix: str, *, limit: int) -> list[bytes]:
+    """The SHA-256 of the contents of live files below a folder, each once and in order."""
+    return browsing_sql.digest_rows(workspace_id, prefix, limit)
+
+
 def paths_with(
     workspace_id: int, words: str, *, after: str = "", tombstones: bool = False, limit: int
 ) -> list[PathRow]:

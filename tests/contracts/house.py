@@ -20,7 +20,9 @@ from tests.contracts.situations import SITUATIONS, Situation
 from tests.dialects.memory_proxy.proxy import client_at
 from tests.factories import make_token, make_workspace
 
-OURS = frozenset({"accounts", "workspaces", "jobs", "blobs", "files", "snapshots", "operations", "dialects"})
+OURS = frozenset(
+    {"accounts", "workspaces", "jobs", "blobs", "files", "snapshots", "federation", "operations", "dialects"}
+)
 UNSTEADY_HEADERS = frozenset({"x-request-id", "date"})
 """Headers that differ between two equal answers."""
 

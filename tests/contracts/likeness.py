@@ -7,9 +7,9 @@ from typing import Any
 
 VARYING = frozenset(
     {
-        "actor", "at", "changed_at", "changed_at_ms", "created_at", "cursor", "expires_at", "finished_at", "id",
-        "job", "last_used_at", "next_run_at", "request_id", "safety_snapshot", "sealed_at", "secret",
-        "sent_bytes", "token",
+        "actor", "agent", "at", "changed_at", "changed_at_ms", "created_at", "cursor", "expires_at", "finished_at",
+        "first_seen_at", "id", "job", "last_seen_at", "last_used_at", "next_run_at", "owner", "received_at",
+        "request_id", "reset_at", "safety_snapshot", "sealed_at", "secret", "sent_bytes", "started_at", "token",
     }
 )  # fmt: skip
 """Fields whose values differ from one run to the next. Their form is compared all the same."""

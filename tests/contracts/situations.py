@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.actors import Actor
@@ -15,6 +16,10 @@ from apps.accounts.models import ApiToken
 from apps.accounts.scopes import ADMIN_SCOPES
 from apps.blobs.content import Content
 from apps.common.conditions import ANY
+from apps.federation.actions import push_summary
+from apps.federation.api.schemas import AGENT_ID, PEER_NAME, PEER_SENT, SUMMARY_SENT
+from apps.federation.peers import create_peer
+from apps.federation.summaries import Summary
 from apps.files.actions import delete_file, put_file
 from apps.files.api.schemas import BODY_EXAMPLE, PATH_EXAMPLE
 from apps.jobs import endpoints
@@ -184,11 +189,37 @@ def a_policy(workspace: Workspace) -> None:
     set_policy(workspace, POLICY_CHANGES, actor=ACTOR)
 
 
+def a_pushed_summary(workspace: Workspace) -> None:
+    sent = SUMMARY_SENT
+    summary = Summary.of(
+        sent["agent_id"],
+        sent["timestamp"],
+        topics=sent["topic_counts"],
+        labels=sent["fact_hashes"],
+        metadata=sent["metadata"],
+    )
+    # By the token that asks then.
+    asking = ApiToken.objects.filter(grants__workspace=workspace).latest("pk")
+    push_summary(workspace, summary, actor=Actor(f"token:{asking.public_id}"))
+    # Its summaries and its part of the view know it by this key.
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        cursor.execute("UPDATE federation_summary SET agent_id = %s", [AGENT_ID])
+        cursor.execute("UPDATE federation_agent SET id = %s", [AGENT_ID])
+
+
+def a_peer(workspace: Workspace) -> None:
+    create_peer(workspace, PEER_NAME, {name: PEER_SENT[name] for name in PEER_SENT if name != "name"}, actor=ACTOR)
+
+
 def a_rule(workspace: Workspace) -> None:
     set_retention(workspace, None, RETENTION_CHANGES, actor=ACTOR)
 
 
 SITUATIONS: dict[str, dict[int, Situation]] = {
+    "agents_list": {200: Situation(a_pushed_summary)},
+    "agents_read": {200: Situation(a_pushed_summary)},
+    "agents_withdraw": {204: Situation(a_pushed_summary)},
     "audit_list": {200: Situation(an_audited_member, ("action",))},
     "copies_create": {202: Situation(a_snapshot_and_a_target)},
     "copies_delete": {204: Situation(a_copy)},
@@ -198,6 +229,10 @@ SITUATIONS: dict[str, dict[int, Situation]] = {
     "copies_read": {200: Situation(a_copy)},
     "copies_restore": {202: Situation(a_copy)},
     "copies_verify": {202: Situation(a_copy)},
+    "federation_changes": {200: Situation(a_pushed_summary)},
+    "federation_read": {200: Situation(a_pushed_summary)},
+    "federation_reset": {200: Situation(a_pushed_summary)},
+    "federation_update": {200: Situation(a_pushed_summary)},
     "files_changes": {200: Situation(a_file), 304: Situation(a_file, ("If-None-Match",))},
     "files_copy": {200: Situation(a_file)},
     "files_delete": {200: Situation(a_file, ("If-Match",))},
@@ -222,10 +257,17 @@ SITUATIONS: dict[str, dict[int, Situation]] = {
     "jobs_list": {200: Situation(a_job)},
     "jobs_read": {200: Situation(a_job)},
     "jobs_retry": {200: Situation(a_failed_job)},
+    "labels_list": {200: Situation(a_pushed_summary), 304: Situation(a_pushed_summary, ("If-None-Match",))},
     "me": {200: Situation(nothing, scopes=tuple(TOKEN_EXAMPLE["scopes"]))},
     "members_list": {200: Situation(a_member)},
     "members_remove": {204: Situation(a_member)},
     "members_set": {200: Situation(a_user)},
+    "peers_create": {201: Situation(nothing)},
+    "peers_delete": {204: Situation(a_peer)},
+    "peers_exchange": {202: Situation(a_peer)},
+    "peers_list": {200: Situation(a_peer)},
+    "peers_read": {200: Situation(a_peer)},
+    "peers_update": {200: Situation(a_peer)},
     "policy_read": {200: Situation(a_policy)},
     "policy_update": {200: Situation(a_target)},
     "restores_create": {200: Situation(a_deletion_since)},
@@ -243,7 +285,10 @@ SITUATIONS: dict[str, dict[int, Situation]] = {
     "snapshots_preview": {200: Situation(a_deletion_since)},
     "snapshots_read": {200: Situation(a_snapshot)},
     "snapshots_restore": {202: Situation(a_snapshot)},
+    "summaries_list": {200: Situation(a_pushed_summary)},
+    "summaries_push": {201: Situation(nothing), 200: Situation(a_pushed_summary)},
     "targets_list": {200: Situation(a_target)},
+    "topics_list": {200: Situation(a_pushed_summary), 304: Situation(a_pushed_summary, ("If-None-Match",))},
     "tokens_issue": {201: Situation(nothing)},
     "tokens_list": {200: Situation(a_token)},
     "tokens_revoke": {204: Situation(a_token)},

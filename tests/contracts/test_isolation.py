@@ -116,6 +116,7 @@ UNKNOWN = {
     "name": "never",
     "target": "never",
     "restore_id": "019b8d84-6c40-7d3a-8f6e-000000000000",
+    "agent_id": "019b8d84-6c40-7d3a-8f6e-000000000000",
 }
 
 

@@ -48,7 +48,7 @@ def test_summaries_go_when_they_are_as_old_as_the_workspace_says() -> None:
     for workspace in (old, young, for_ever):
         age(workspace, 3)
 
-    assert cleaned() == {"agents": 1, "summaries": 1, "workspaces": 0}
+    assert cleaned() == {"agents": 1, "summaries": 1, "workspaces": 0, "pulls": 0}
 
     assert [view_of(each).agents for each in (old, young, for_ever)] == [0, 1, 1]
 
@@ -59,7 +59,7 @@ def test_nothing_stays_of_a_purged_workspace() -> None:
     archive_workspace(gone, actor=ACTOR)
     mark_purged(gone.pk)
 
-    assert cleaned() == {"agents": 0, "summaries": 0, "workspaces": 1}
+    assert cleaned() == {"agents": 0, "summaries": 0, "workspaces": 1, "pulls": 0}
 
     for model in (Agent, Topic, Label, Federation, FederationCounter):
         assert not model.objects.filter(workspace=gone).exists()

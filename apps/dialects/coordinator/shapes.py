@@ -1,6 +1,5 @@
 """Answers in the coordinator's shape."""
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -44,12 +43,6 @@ def merged_text(merged: Merged) -> str:
         f'{{"merged_topic_counts":{{{merged.topics_text}}},"unique_fact_hashes":[{merged.labels_text}],'
         f'"contributing_agents":{standing.agents},"last_updated":{json.dumps(last)},"metadata":{json.dumps(metadata)}}}'
     )
-
-
-def pull_tag(standing: Standing) -> str:
-    """Equal for equal views. The times tell a database apart that was put back to an older state and went on."""
-    plain = f"{standing.revision} {standing.started_at} {standing.last_at} {standing.pushes}"
-    return f'W/"{hashlib.sha256(plain.encode()).hexdigest()[:32]}"'
 
 
 def now_text() -> str:

@@ -10,8 +10,8 @@ from apps.common.errors import ConfirmRequired, MethodNotAllowed, NotFound
 from apps.dialects.answers import json_response
 from apps.dialects.coordinator import refusals, shapes
 from apps.dialects.coordinator.forms import read_summary
-from apps.federation.actions import push_summary, reset_federation
-from apps.federation.queries import merged_view, standing_of
+from apps.federation.actions import pull_view, push_summary, reset_federation, standing_for_pull
+from apps.federation.queries import standing_of
 from apps.operations import probes
 from apps.workspaces.views import LeanWorkspaceView
 
@@ -48,14 +48,15 @@ class PullView(CoordinatorView):
     required_scope = {"GET": "federation:pull"}
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
+        standing = standing_for_pull(self.workspace)
         if wanted := request.META.get("HTTP_IF_NONE_MATCH"):
-            tag = shapes.pull_tag(standing_of(self.workspace.id))
+            tag = standing.tag
             if names_tag(wanted, tag):
                 return HttpResponseNotModified(headers=_headers(tag))
-        merged = merged_view(self.workspace.id)
+        merged = pull_view(self.workspace, standing, actor=self.workspace.actor)
         text = shapes.merged_text(merged).encode()
         response = compressed(request, [text], content_type="application/json")
-        for name, value in _headers(shapes.pull_tag(merged.standing)).items():
+        for name, value in _headers(merged.standing.tag).items():
             response[name] = value
         return response
 

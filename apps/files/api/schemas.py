@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 
 from apps.common.conditions import MAX_VERSION
-from apps.common.openapi import CURSOR, KEY, LIMIT, answer
+from apps.common.openapi import CURSOR, IF_NONE_MATCH_READ, KEY, LIMIT, NOT_MODIFIED, answer
 from apps.files.frames import END, MEDIA_TYPE, frame
 from apps.files.paths import MAX_PATH_BYTES
 
@@ -61,13 +61,6 @@ IF_NONE_MATCH = OpenApiParameter(
     description="`*`: not live.",
     examples=[OpenApiExample("create", "*")],
 )
-IF_NONE_MATCH_READ = OpenApiParameter(
-    "If-None-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="Entity tags known already: 304 when one is still right.",
-    examples=[OpenApiExample("any", "*")],
-)
 RANGE = OpenApiParameter(
     "Range",
     str,
@@ -118,9 +111,6 @@ def _items(required: tuple[str, ...], **properties: dict[str, Any]) -> dict[str,
     """A JSON body of items with these fields."""
     items = {"type": "array", "description": "At most 1,000.", "items": _object(required, **properties)}
     return {"application/json": _object(("items",), items=items)}
-
-
-NOT_MODIFIED = {304: OpenApiResponse(description="Still as the entity tag says")}
 
 
 GET_FILE: dict[str, Any] = {
