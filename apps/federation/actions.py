@@ -37,12 +37,16 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """`is_new` is False for a summary that the agent has pushed before: it changed nothing."""
+    """`outcome` is accepted, or repeated for a summary that the agent has pushed before: it changed nothing."""
 
-    is_new: bool
+    outcome: str
     received_at: datetime
     clear_labels: int
     """Labels that tell what they are about and are kept so."""
+
+    @property
+    def is_new(self) -> bool:
+        return self.outcome == "accepted"
 
 
 def push_summary(workspace: AnyWorkspace, summary: Summary, *, actor: Actor) -> Pushed:
@@ -50,11 +54,10 @@ def push_summary(workspace: AnyWorkspace, summary: Summary, *, actor: Actor) -> 
     key = federation_of(workspace.id).label_key
     clear = 0 if key else summary.clear_labels
     kept = summary.with_hashed_labels(bytes.fromhex(secret_box().decrypt(key))) if key else summary
-    status, received_at = sql.push(workspace.id, owner_of(actor), kept)
-    is_new = status == "accepted"
-    if is_new and clear:
+    pushed = Pushed(*sql.push(workspace.id, owner_of(actor), kept), clear)
+    if pushed.is_new and clear:
         logger.warning("labels_in_clear", workspace_id=workspace.id, labels=clear)
-    return Pushed(is_new, received_at, clear)
+    return pushed
 
 
 def owner_of(actor: Actor) -> str:

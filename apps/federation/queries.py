@@ -1,9 +1,11 @@
 """Reads of what agents have pushed."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
+from django.utils import timezone
 
 from apps.common.errors import NotFound
 from apps.federation import sql
@@ -33,6 +35,12 @@ def agents_of(workspace_id: int, *, topic: str = "") -> QuerySet[Agent]:
     if topic:
         agents = agents.filter(topics__contains=[topic])
     return agents.defer("topics", "counts", "labels").order_by("-last_seen_at", "-id")
+
+
+def agents_seen(*, now: datetime | None = None) -> int:
+    """How many agents of all workspaces have pushed something new in the last 24 hours."""
+    since = (now or timezone.now()) - timedelta(hours=24)
+    return Agent.objects.filter(last_seen_at__gte=since, workspace__archived_at=None).count()
 
 
 def agent_of(workspace_id: int, agent_id: UUID) -> Agent:

@@ -11,6 +11,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 
+from apps.federation.counting import PUSHES
+from apps.federation.queries import agents_seen
 from apps.jobs.queries import counts_by_kind
 from apps.operations import counterfile, queries
 from apps.snapshots.alarms import KINDS, longest_lag_s
@@ -79,10 +81,13 @@ class HubCollector(Collector):
         yield GaugeMetricFamily("memoryhub_files", "Live files.", value=usage.live_files)
         yield GaugeMetricFamily("memoryhub_live_bytes", "Bytes in live files.", value=usage.live_bytes)
         yield GaugeMetricFamily("memoryhub_stored_bytes", "Bytes kept, history included.", value=usage.stored_bytes)
+        yield GaugeMetricFamily(
+            "memoryhub_agents_seen", "Agents that pushed a summary in the last 24 hours.", value=agents_seen()
+        )
 
 
 def exposition() -> bytes:
-    """Everything, in Prometheus's text format. Eight queries.
+    """Everything, in Prometheus's text format. Nine queries.
 
     With a shared directory the counts are those of all processes of this web server, else of this one.
     """
@@ -90,6 +95,7 @@ def exposition() -> bytes:
     if ValueClass.__name__ == "MmapedValue":
         MultiProcessCollector(registry)
     else:
-        registry.register(REQUEST_SECONDS)
+        for counted in (REQUEST_SECONDS, PUSHES):
+            registry.register(counted)
     registry.register(HubCollector())
     return generate_latest(registry)

@@ -29,7 +29,7 @@ COMMANDS = {
     "jobs": "jobs:commands",
     "snapshot": "snapshot_group:commands",
     "target": "targets:commands",
-    "federation": "federation:commands",
+    "federation": "federation_group:commands",
     "import": "importing:commands",
     "epoch": "upkeep:epoch_commands",
 }

@@ -1,7 +1,9 @@
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,38 @@ def test_requests_are_counted_by_route_and_not_by_path(client: Client) -> None:
     assert "private-name" not in text
 
 
+def test_pushes_are_counted_by_how_they_ended_and_agents_by_when_they_were_seen(client: Client) -> None:
+    workspace = make_workspace()
+    push = partial(
+        client.post,
+        f"/w/{workspace.slug}/coordinator/push",
+        content_type="application/json",
+        headers=bearer(make_token(workspace)),
+    )
+    before = counted_pushes(client)
+    summary = {"agent_id": "agent-1", "timestamp": "2026-02-01T12:00:00Z"}
+
+    for sent in (summary, summary, summary | {"timestamp": "noon"}, {}):
+        push({"summary": sent})
+    push({"summary": summary}, headers=bearer("mh_unknown"))
+
+    ended = {outcome: count - before.get(outcome, 0) for outcome, count in counted_pushes(client).items()}
+    assert {outcome: count for outcome, count in ended.items() if count} == {
+        "accepted": 1,
+        "repeated": 1,
+        "bad_time": 1,
+        "invalid": 1,
+        "unauthorized": 1,
+    }
+    assert "memoryhub_agents_seen 1.0" in client.get("/metrics").content.decode().splitlines()
+
+
+def counted_pushes(client: Client) -> dict[str, float]:
+    lines = client.get("/metrics").content.decode().splitlines()
+    found = (re.fullmatch(r'memoryhub_summary_pushes_total\{outcome="(\w+)"\} (.+)', line) for line in lines)
+    return {match[1]: float(match[2]) for match in found if match}
+
+
 def test_a_stranger_needs_an_operator_s_token(client: Client) -> None:
     workspace = make_workspace()
 
@@ -89,13 +123,13 @@ def test_the_way_in_for_local_peers_can_be_closed(client: Client) -> None:
         assert client.get("/metrics").status_code == 401
 
 
-def test_a_scrape_costs_eight_queries_for_any_number_of_jobs(
+def test_a_scrape_costs_nine_queries_for_any_number_of_jobs(
     client: Client, django_assert_num_queries: Callable
 ) -> None:
     for number in range(50):
         make_job(str(number), JobState.QUEUED)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get("/metrics")
 
 

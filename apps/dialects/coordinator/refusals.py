@@ -20,6 +20,13 @@ def older_response(failure: Exception) -> HttpResponse:
     return json_response({"detail": _detail(error)}, error.status, error.headers)
 
 
+def code_of(failure: Exception) -> str:
+    """The hub's own code for it: this wire has none."""
+    if isinstance(failure, Refusal):
+        return "bad_time" if failure.body["detail"] == BAD_TIME else Invalid.code
+    return refusal_of(failure).code
+
+
 def _detail(error: DomainError) -> Any:
     match error:
         case Invalid():

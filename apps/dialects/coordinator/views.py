@@ -11,6 +11,7 @@ from apps.dialects.answers import json_response
 from apps.dialects.coordinator import refusals, shapes
 from apps.dialects.coordinator.forms import read_summary
 from apps.federation.actions import pull_view, push_summary, reset_federation, standing_for_pull
+from apps.federation.counting import count_push
 from apps.federation.queries import standing_of
 from apps.operations import probes
 from apps.workspaces.views import LeanWorkspaceView
@@ -41,7 +42,12 @@ class PushView(CoordinatorView):
         limit_push(self.workspace.actor.label, request.META)
         summary = read_summary(request)
         pushed = push_summary(self.workspace, summary, actor=self.workspace.actor)
+        count_push(pushed.outcome)
         return json_response(shapes.pushed_json(summary.agent_name, pushed.received_at))
+
+    def refused(self, failure: Exception, request: HttpRequest) -> HttpResponseBase:
+        count_push(refusals.code_of(failure))
+        return super().refused(failure, request)
 
 
 class PullView(CoordinatorView):

@@ -5,11 +5,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.common.errors import Invalid, shown
 from apps.common.forms import Form, JsonParser
 from apps.common.schedules import LONGEST_TEXT
 from apps.federation.choices import MODES
 from apps.federation.peers import LONGEST_TOKEN
-from apps.federation.summaries import LONGEST_NAME, MOST_BYTES
+from apps.federation.summaries import LONGEST_NAME, MOST_BYTES, BadTime, Summary
 from apps.jobs.endpoints import LONGEST_URL
 
 
@@ -47,6 +48,25 @@ class SummaryForm(Form):
     topic_counts = TopicCounts(default=dict)
     fact_hashes = Texts(default=list)
     metadata = serializers.DictField(allow_null=True, default=None)
+
+
+def summary_in(sent: dict[str, Any]) -> Summary:
+    """The summary that a checked form holds. Raises Invalid over a limit, and for a time that does not parse."""
+    try:
+        return Summary.of(
+            sent["agent_id"],
+            sent["timestamp"],
+            topics=sent["topic_counts"],
+            labels=sent["fact_hashes"],
+            metadata=sent["metadata"],
+        )
+    except BadTime as error:
+        raise bad_time("timestamp", sent["timestamp"]) from error
+
+
+def bad_time(field: str, text: str) -> Invalid:
+    """The refusal of a text that is no time."""
+    return Invalid.of(field, "time", f"A time in ISO 8601, not {shown(text)!r}.")
 
 
 class FederationForm(Form):

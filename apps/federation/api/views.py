@@ -1,7 +1,6 @@
 """What the agents of a workspace know about: pushes, the merged view, and who is in it."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseNotModified
@@ -12,16 +11,18 @@ from rest_framework.response import Response
 from apps.accounts.idempotency import idempotent
 from apps.accounts.limits import limit_push
 from apps.common.conditions import names_tag
-from apps.common.errors import ConfirmRequired, Invalid, shown
+from apps.common.errors import ConfirmRequired, Invalid
 from apps.common.forms import parse
 from apps.common.paging import PAGE_PARAMETERS, page_of
+from apps.common.problem import refusal_of
 from apps.common.times import rfc3339
 from apps.federation import actions, queries
 from apps.federation.api import schemas, shapes
-from apps.federation.api.forms import FederationForm, ResetForm, SummaryForm, SummaryParser
+from apps.federation.api.forms import FederationForm, ResetForm, SummaryForm, SummaryParser, bad_time, summary_in
+from apps.federation.counting import count_push
 from apps.federation.history import changes_between
 from apps.federation.sql import Standing
-from apps.federation.summaries import BadTime, Summary, instant_of
+from apps.federation.summaries import BadTime, instant_of
 from apps.workspaces.views import WorkspaceView, no_content
 
 
@@ -77,9 +78,15 @@ class SummariesView(WorkspaceView):
         At most ten a minute for each token, or what the operator has set.
         """
         limit_push(self.workspace.actor.label, request.META)
-        summary = _summary(parse(SummaryForm, request))
+        summary = summary_in(parse(SummaryForm, request))
         pushed = actions.push_summary(self.workspace, summary, actor=self.workspace.actor)
+        count_push(pushed.outcome)
         return Response(shapes.pushed_json(pushed), status=201 if pushed.is_new else 200)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if self.request.method == "POST":
+            count_push(refusal_of(exc).code)
+        return super().handle_exception(exc)
 
 
 class AgentsView(WorkspaceView):
@@ -167,19 +174,6 @@ class ChangesView(WorkspaceView):
         return Response(shapes.changes_json(changes_between(self.workspace.id, since, until)))
 
 
-def _summary(sent: dict[str, Any]) -> Summary:
-    try:
-        return Summary.of(
-            sent["agent_id"],
-            sent["timestamp"],
-            topics=sent["topic_counts"],
-            labels=sent["fact_hashes"],
-            metadata=sent["metadata"],
-        )
-    except BadTime as error:
-        raise _no_time("timestamp", sent["timestamp"]) from error
-
-
 def _moment(request: Request, name: str) -> datetime:
     text = request.query_params.get(name)
     if text is None:
@@ -187,11 +181,7 @@ def _moment(request: Request, name: str) -> datetime:
     try:
         return instant_of(text)
     except BadTime as error:
-        raise _no_time(name, text) from error
-
-
-def _no_time(field: str, text: str) -> Invalid:
-    return Invalid.of(field, "time", f"A time in ISO 8601, not {shown(text)!r}.")
+        raise bad_time(name, text) from error
 
 
 def _agent_id(text: str) -> UUID:
