@@ -54,7 +54,7 @@ def push_summary(workspace: AnyWorkspace, summary: Summary, *, actor: Actor) -> 
     key = federation_of(workspace.id).label_key
     clear = 0 if key else summary.clear_labels
     kept = summary.with_hashed_labels(bytes.fromhex(secret_box().decrypt(key))) if key else summary
-    pushed = Pushed(*sql.push(workspace.id, owner_of(actor), kept), clear)
+    pushed = Pushed(*sql.push(workspace.id, owner_of(actor), kept, clear_labels=clear), clear)
     if pushed.is_new and clear:
         logger.warning("labels_in_clear", workspace_id=workspace.id, labels=clear)
     return pushed

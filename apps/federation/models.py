@@ -99,7 +99,10 @@ class Agent(models.Model):
     newest_text = models.TextField(help_text="As the agent wrote it.")
     topics = ArrayField(models.TextField(), help_text="What it has in the merged view, with `counts` beside it.")
     counts = ArrayField(models.DecimalField(max_digits=40, decimal_places=0))
-    labels = ArrayField(models.TextField())
+    labels = ArrayField(models.TextField(), help_text="What it has there too, where `labels_from` is empty.")
+    labels_from = models.BigIntegerField(
+        null=True, help_text="The summary whose labels it has in the merged view: its newest, where none are summed."
+    )
 
     class Meta:
         constraints = [

@@ -11,7 +11,7 @@ from apps.common.errors import NotFound
 from apps.federation import sql
 from apps.federation.models import Agent, Federation, Label, Peer, Publication, Pull, Summary, Topic
 from apps.federation.sql import Merged, Standing
-from apps.federation.summaries import HASHED
+from apps.federation.summaries import HASHED_DIGITS
 
 
 def standing_of(workspace_id: int) -> Standing:
@@ -49,6 +49,13 @@ def agent_of(workspace_id: int, agent_id: UUID) -> Agent:
     if agent is None:
         raise NotFound("There is no such agent.")
     return agent
+
+
+def labels_of_agent(agent: Agent) -> list[str]:
+    """The labels that the agent has in the merged view, sorted."""
+    if agent.labels_from is None:
+        return agent.labels
+    return Summary.objects.values_list("labels", flat=True).get(pk=agent.labels_from)
 
 
 def summaries_of(workspace_id: int, *, agent_id: UUID | None = None) -> QuerySet[Summary]:
@@ -107,4 +114,4 @@ def peer_of(workspace_id: int, name: str, *, for_update: bool = False) -> Peer:
 
 def clear_labels(workspace_id: int) -> int:
     """How many labels in the merged view tell what they are about: they are no 64 hex digits."""
-    return labels_of(workspace_id).exclude(label__regex=f"^{HASHED.pattern}$").count()
+    return labels_of(workspace_id).exclude(label__regex=f"^[0-9a-f]{{{HASHED_DIGITS}}}$").count()

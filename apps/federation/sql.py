@@ -16,9 +16,10 @@ from apps.common.database import hot_cursor
 from apps.common.ids import uuid7
 from apps.federation.summaries import Summary
 
+# Lists go as binary values: written as text, a thousand labels cost a tenth of the whole push in the driver.
 _PUSH = """
 SELECT * FROM federation_push_v1(
-    %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::bigint[], %s::text[], %s, %s)
+    %s, %s, %s, %s, %s, %s, %s, %b::text[], %b::bigint[], %b::text[], %s, %s)
 """
 
 _STANDING = """
@@ -98,7 +99,7 @@ class Merged:
     labels: int = 0
 
 
-def push(workspace_id: int, owner: str, summary: Summary) -> tuple[str, datetime]:
+def push(workspace_id: int, owner: str, summary: Summary, *, clear_labels: int) -> tuple[str, datetime]:
     """`accepted` or `repeated`, and when the hub received it first. One round trip, one lock, one flush."""
     values = (
         workspace_id,
@@ -111,7 +112,7 @@ def push(workspace_id: int, owner: str, summary: Summary) -> tuple[str, datetime
         list(summary.topics),
         list(summary.topics.values()),
         list(summary.labels),
-        summary.clear_labels,
+        clear_labels,
         None if summary.metadata is None else Jsonb(summary.metadata),
     )
     with hot_cursor() as cursor:

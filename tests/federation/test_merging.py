@@ -64,6 +64,7 @@ def pushes_of(workspace: Workspace) -> list[Push]:
 
 
 pushed = st.tuples(
+    st.just("push"),
     st.sampled_from(OWNERS),
     st.sampled_from(["x", "y"]),
     st.one_of(
@@ -74,26 +75,45 @@ pushed = st.tuples(
     st.dictionaries(st.sampled_from(["a", "b", "ü"]), st.integers(-3, 2**63 - 1), max_size=3),
     st.lists(st.sampled_from(["one", "two", "three", "four"]), max_size=4),
 )
+taken_back = st.tuples(st.sampled_from(["withdraw", "expire", "reset", "another mode"]))
 
 
 @pytest.mark.parametrize("mode", ["newest", "sum"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pushes=st.lists(pushed, max_size=10), gone=st.integers(0, 3))
-def test_the_view_equals_a_merge_of_all_pushes_in_any_order(db: None, mode: str, pushes: list[Any], gone: int) -> None:
+@given(steps=st.lists(st.one_of(pushed, pushed, pushed, taken_back), max_size=16))
+def test_the_view_equals_a_merge_of_all_that_is_kept_after_any_steps(db: None, mode: str, steps: list[Any]) -> None:
     workspace = make_workspace()
     configure_federation(workspace, {"mode": mode}, actor=ACTOR)
-    for owner, name, at, topics, labels in pushes:
-        push_summary(workspace, summary(name, at, topics, labels), actor=owner)
 
-    assert view_of(workspace) == merged(pushes_of(workspace), mode=mode)
+    for step, *rest in steps:
+        if step == "push":
+            owner, name, at, topics, labels = rest
+            push_summary(workspace, summary(name, at, topics, labels), actor=owner)
+        elif step == "withdraw":
+            for agent in agents_of(workspace.pk)[:1]:
+                withdraw_agent(workspace, agent.pk, actor=ACTOR)
+        elif step == "expire":
+            for oldest in SummaryRow.objects.filter(agent__workspace=workspace).order_by("id")[:2]:
+                expire_summaries(workspace.pk, before=oldest.received_at + timedelta(microseconds=1))
+        elif step == "reset":
+            reset_federation(workspace, acting_role="owner", actor=ACTOR)
+        else:
+            mode = "sum" if mode == "newest" else "newest"
+            configure_federation(workspace, {"mode": mode}, actor=ACTOR)
+        assert view_of(workspace) == merged(pushes_of(workspace), mode=mode)
 
-    for agent in agents_of(workspace.pk)[:gone]:
-        withdraw_agent(workspace, agent.pk, actor=ACTOR)
-    assert view_of(workspace) == merged(pushes_of(workspace), mode=mode)
 
-    other = "sum" if mode == "newest" else "newest"
-    configure_federation(workspace, {"mode": other}, actor=ACTOR)
-    assert view_of(workspace) == merged(pushes_of(workspace), mode=other)
+def test_an_agents_newest_labels_are_kept_once(db: None) -> None:
+    workspace = make_workspace()
+    push_summary(workspace, summary(labels=["x", "y"]), actor=ACTOR)
+    push_summary(workspace, summary(at=DAY + timedelta(1), labels=["y", "z"]), actor=ACTOR)
+
+    agent, newest = Agent.objects.get(), SummaryRow.objects.latest("id")
+    assert (agent.labels, agent.labels_from, newest.labels) == ([], newest.pk, ["y", "z"])
+
+    configure_federation(workspace, {"mode": "sum"}, actor=ACTOR)
+    agent.refresh_from_db()
+    assert (agent.labels, agent.labels_from) == (["x", "y", "z"], None)
 
 
 def test_a_repeat_adds_nothing_whatever_the_order_of_its_keys(db: None) -> None:

@@ -91,6 +91,8 @@ def _label_errors(labels: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(labels, list):
         yield entry(["body", "summary", "fact_hashes"], "list_type", "Input should be a valid list", labels)
         return
+    if set(map(type, labels)) <= {str}:
+        return
     for place, label in enumerate(labels):
         if not isinstance(label, str):
             yield entry(["body", "summary", "fact_hashes", place], "string_type", _STRING, label)

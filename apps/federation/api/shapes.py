@@ -60,7 +60,7 @@ def agent_json(agent: Agent) -> dict[str, Any]:
 def knowing_agent_json(agent: Agent) -> dict[str, Any]:
     """With what it has in the merged view."""
     counts = {topic: int(count) for topic, count in zip(agent.topics, agent.counts, strict=True)}
-    return agent_json(agent) | {"topic_counts": counts, "fact_hashes": agent.labels}
+    return agent_json(agent) | {"topic_counts": counts, "fact_hashes": queries.labels_of_agent(agent)}
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:

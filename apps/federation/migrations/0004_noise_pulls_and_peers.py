@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("federation", "0002_merge_functions"),
+        ("federation", "0003_cheaper_pushes"),
         ("workspaces", "0001_initial"),
     ]
 
