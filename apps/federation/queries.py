@@ -55,7 +55,8 @@ def labels_of_agent(agent: Agent) -> list[str]:
     """The labels that the agent has in the merged view, sorted."""
     if agent.labels_from is None:
         return agent.labels
-    return Summary.objects.values_list("labels", flat=True).get(pk=agent.labels_from)
+    # None once the agent is withdrawn.
+    return Summary.objects.filter(pk=agent.labels_from).values_list("labels", flat=True).first() or []
 
 
 def summaries_of(workspace_id: int, *, agent_id: UUID | None = None) -> QuerySet[Summary]:

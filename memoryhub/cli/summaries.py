@@ -2,8 +2,9 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,12 +41,12 @@ def push(
     if bool(file) == bool(agent):
         complain("Give a file, or --agent with --topic and --label.")
         raise typer.Exit(CANNOT)
-    sent = _read(file) if file else _given(agent, topic or [], label or [])
+    raw = _read(file) if file else _given(agent, topic or [], label or [])
     with open_hub(data):
         from apps.accounts.actors import Actor
         from apps.federation.actions import push_summary
 
-        pushed = push_summary(named_workspace(slug), _summary(sent), actor=Actor.cli())
+        pushed = push_summary(named_workspace(slug), _summary(raw), actor=Actor.cli())
     print("Accepted." if pushed.is_new else "It was pushed before: nothing has changed.")
     if pushed.clear_labels:
         complain(f"{pushed.clear_labels} labels are kept in clear; `memoryhub federation configure` can hash them.")
@@ -70,19 +71,15 @@ def pull(slug: SlugArgument, as_json: JsonOption = False, data: DataOption = Non
     print(f"{view['contributing_agents']} agents, {len(view['unique_fact_hashes'])} labels.")
 
 
-def _read(file: str) -> Any:
-    """The summary in a file, with or without the envelope that it travels in."""
+def _read(file: str) -> bytes:
     try:
-        sent = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        complain(f"{file} cannot be read as JSON: {error}")
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        complain(f"{file} cannot be read: {error}")
         raise typer.Exit(CANNOT) from None
-    return sent["summary"] if isinstance(sent, dict) and "summary" in sent else sent
 
 
-def _given(agent: str, topics: list[str], labels: list[str]) -> dict[str, Any]:
-    from datetime import UTC, datetime
-
+def _given(agent: str, topics: list[str], labels: list[str]) -> bytes:
     counts = {}
     for text in topics:
         name, separator, count = text.rpartition("=")
@@ -91,15 +88,17 @@ def _given(agent: str, topics: list[str], labels: list[str]) -> dict[str, Any]:
             raise typer.Exit(CANNOT)
         counts[name] = int(count)
     now = datetime.now(UTC).isoformat()
-    return {"agent_id": agent, "timestamp": now, "topic_counts": counts, "fact_hashes": labels}
+    return json.dumps({"agent_id": agent, "timestamp": now, "topic_counts": counts, "fact_hashes": labels}).encode()
 
 
-def _summary(sent: Any) -> "Summary":
-    """As the API reads it. Raises what `open_hub` tells."""
+def _summary(raw: bytes) -> "Summary":
+    """As the API reads it, with or without the envelope that it travels in. Raises what `open_hub` tells."""
     from apps.common.errors import Invalid
+    from apps.common.forms import parsed_json
     from apps.federation.api.forms import SummaryForm, summary_in
 
-    reading = SummaryForm(data=sent)
+    sent = parsed_json(raw)
+    reading = SummaryForm(data=sent["summary"] if isinstance(sent, dict) and "summary" in sent else sent)
     if not reading.is_valid():
         raise Invalid(f"This is no summary: {json.dumps(reading.errors)}")
     return summary_in(reading.validated_data)

@@ -6,7 +6,8 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apps.federation.actions import configure_federation, push_summary
+from apps.federation import sql
+from apps.federation.actions import configure_federation
 from apps.workspaces.models import Workspace
 from tests.factories import ACTOR, make_workspace
 from tests.federation.reference import merged
@@ -25,26 +26,22 @@ def migrate_federation(to: str | None = None) -> None:
 
 
 def push_of_each(workspace: Workspace, day: int) -> None:
+    """By the statement alone: the rest of the hub knows columns that are not there before a migration."""
     for name in ("x", "y"):
         labels = [f"{name}-{day}", "both", f"both-{day}"]
-        push_summary(workspace, summary(name, DAY + timedelta(day), {"a": day, f"{day}": 1}, labels), actor=ACTOR)
+        sent = summary(name, DAY + timedelta(day), {"a": day, f"{day}": 1}, labels)
+        sql.push(workspace.pk, "token:a", sent, clear_labels=3)
 
 
 @pytest.mark.parametrize("mode", ["newest", "sum"])
 def test_pushes_before_and_after_a_migration_add_up_and_so_they_do_back_again(db: None, mode: str) -> None:
-    migrate_federation(LABELS_TWICE)
     workspace = make_workspace()
     configure_federation(workspace, {"mode": mode}, actor=ACTOR)
-    push_of_each(workspace, 1)
-    views = [view_of(workspace)]
+    for day in (1, 3):
+        migrate_federation(LABELS_TWICE)
+        push_of_each(workspace, day)
+        migrate_federation()
+        assert view_of(workspace) == merged(pushes_of(workspace), mode=mode)
 
-    migrate_federation()
-    assert view_of(workspace) == views[0] == merged(pushes_of(workspace), mode=mode)
-    push_of_each(workspace, 2)
-    assert view_of(workspace) == merged(pushes_of(workspace), mode=mode)
-
-    migrate_federation(LABELS_TWICE)
-    push_of_each(workspace, 3)
-    found = view_of(workspace)
-    migrate_federation()
-    assert found == merged(pushes_of(workspace), mode=mode)
+        push_of_each(workspace, day + 1)
+        assert view_of(workspace) == merged(pushes_of(workspace), mode=mode)
