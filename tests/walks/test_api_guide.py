@@ -60,7 +60,7 @@ def test_the_shell_commands_are_answered_as_the_guide_says(hub: LiveHub, tmp_pat
 
     assert (done.returncode, done.stderr) == (0, "")
     answers = re.findall(r"(.*?)\n\[(\d{3})\]\n", done.stdout, re.DOTALL)
-    statuses = "200 201 200 200 200 200 201 200 200 200 200"
+    statuses = "200 201 200 200 200 200 201 200 200 201 200 200 200"
     assert " ".join(status for _, status in answers) == statuses
     _me, _first, _second, old, copied, reverted, snapshot, differences, restored, history, options = [
         body for body, _ in answers
