@@ -307,7 +307,7 @@ def _body_is_unread(environ: Environ) -> bool:
 
 
 def _refused(error: DomainError, environ: Mapping[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
-    path = decoded_path(environ.get("PATH_INFO", "")) or "/"
+    path, _token = without_path_token(decoded_path(environ.get("PATH_INFO", "")) or "/")
     response = problem_response(error, SimpleNamespace(path=path))
     logger.info("request_refused", method=environ.get("REQUEST_METHOD"), status=error.status, code=error.code)
     respond(f"{error.status} {response.reason_phrase}", list(response.items()))

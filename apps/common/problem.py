@@ -40,6 +40,8 @@ logger = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:memoryhub:problem:"
+PATH_TOKEN = "mhp_"
+"""How a token begins that belongs into a path: an address that holds one elsewhere is not repeated."""
 SILENT = frozenset({401, 403, 404})
 """Statuses whose answers carry no trace of the address."""
 MOST_ERRORS = 50
@@ -75,7 +77,7 @@ def problem_response(error: DomainError, request: HttpRequest | Any) -> HttpResp
     }
     if error.status not in SILENT:
         instance = quote(request.path)
-        if len(instance) <= ECHO_LIMIT:
+        if len(instance) <= ECHO_LIMIT and PATH_TOKEN not in instance:
             body["instance"] = instance
         if request_id := structlog.contextvars.get_contextvars().get("request_id"):
             body["request_id"] = request_id

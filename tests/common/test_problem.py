@@ -76,6 +76,7 @@ def test_the_request_id_is_in_other_answers(rf):
 def test_the_instance_is_a_short_uri_or_absent(rf):
     assert body_of(errors.BadJson(), rf, "/a b/\u00e9?token=secret")["instance"] == "/a%20b/%C3%A9"
     assert "instance" not in body_of(errors.BadJson(), rf, "/" + "a" * 300)
+    assert "instance" not in body_of(errors.BadJson(), rf, "/t/mhp_abcdefghijkl_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ01")
 
 
 class Damaged(errors.DomainError):

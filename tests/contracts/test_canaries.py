@@ -13,6 +13,7 @@ from tests import services
 from tests.conftest import Bucket
 from tests.contracts import canaries as pushing
 from tests.contracts.canaries import Canaries, stands_in
+from tests.contracts.path_tokens import push_path_tokens
 from tests.fakes.heare_auth import FakeHeareAuth
 from tests.live import LiveHub
 from tests.system.newcomers import temporary_place
@@ -60,6 +61,7 @@ def left_behind(request: pytest.FixtureRequest, hub_place: Path, s3_process: ser
         with LiveHub(hub_place / form, environment) as hub:
             with pushing.watched_broker(hub, canaries):
                 pushing.push(hub, canaries, heare.keys, receiver.url_for("").rstrip("/"))
+                push_path_tokens(hub, canaries)
                 if bucket:
                     canaries.places["blobs"] = objects_of(bucket)
                     pushing.push_at_a_missing_bucket(hub, canaries)

@@ -271,6 +271,13 @@ def test_only_the_hub_s_own_names_are_answered(host: str, status: int) -> None:
         assert answer.seen is None
 
 
+def test_a_refusal_tells_the_path_without_the_token_in_it() -> None:
+    answer = ask("/w/mine/coordinator/t/secret/pull", rules=NAMED, HTTP_HOST="other.example")
+
+    assert answer.problem["instance"] == "/w/mine/coordinator/pull"
+    assert b"secret" not in answer.body
+
+
 @pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz"])
 @pytest.mark.parametrize("host", ["other.example", "10.0.0.7:8000", "", "not a host"])
 def test_probes_answer_under_any_name(path: str, host: str) -> None:
