@@ -1,9 +1,10 @@
 #!/bin/sh
 # What a container of the image does, by its first word:
 #   web                    the web server; without DATABASE_URL a whole hub on the volume /data (the default)
+#   coordinator            a web server for agents alone: the coordinator of AGMEM_COORDINATOR_WORKSPACE
 #   worker, beat, migrate  the other parts of a hub on services of its own
-#   healthy                ends with 0 while the container does its work: what HEALTHCHECK runs
-# Anything else is run as it stands. PORT moves the web server from 8000.
+#   healthy [PATH]         ends with 0 while the container does its work: what HEALTHCHECK runs
+# Anything else is run as it stands. PORT moves the web servers from 8000.
 set -eu
 
 port=${PORT:-8000}
@@ -23,17 +24,30 @@ clear_leftovers() {
     [ -z "${MEMORYHUB_PULSE_FILE:-}" ] || rm -f "$MEMORYHUB_PULSE_FILE"
 }
 
+# HTTP/1 only, and no access log: it would write addresses that hold tokens. The hub logs requests itself.
+serve() {
+    application=$1 workers=$2
+    shift 2
+    exec granian --interface wsgi --host 0.0.0.0 --port "$port" --http 1 --no-ws --workers "$workers" \
+        --blocking-threads 24 --workers-kill-timeout 10 --respawn-failed-workers --no-access-log "$@" \
+        "memoryhub.wsgi:$application"
+}
+
 case ${1:-web} in
 web)
     [ $# -eq 0 ] || shift
     clear_leftovers
     if [ -z "${DATABASE_URL:-}${DATABASE_URL_FILE:-}" ]; then
         name_this_user
+        export AGMEM_COORDINATOR_HOST="${AGMEM_COORDINATOR_HOST:-0.0.0.0}"
         exec memoryhub up --host 0.0.0.0 --port "$port" "$@"
     fi
-    # HTTP/1 only, and no access log: it would write addresses that hold tokens. The hub logs requests itself.
-    exec granian --interface wsgi --host 0.0.0.0 --port "$port" --http 1 --no-ws --workers 2 --blocking-threads 24 \
-        --workers-kill-timeout 10 --respawn-failed-workers --no-access-log "$@" memoryhub.wsgi:application
+    serve application 2 "$@"
+    ;;
+coordinator)
+    shift
+    clear_leftovers
+    serve coordinator 1 "$@"
     ;;
 worker)
     shift
@@ -54,11 +68,11 @@ migrate)
 healthy)
     if [ -z "${MEMORYHUB_PULSE_FILE:-}" ]; then
         # Not through a proxy that the environment may name, as urllib would.
-        exec python -I - "$port" <<'PYTHON'
+        exec python -I - "$port" "${2:-/readyz}" <<'PYTHON'
 import http.client, sys
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=8)
 try:
-    connection.request("GET", "/readyz")
+    connection.request("GET", sys.argv[2])
     answer = connection.getresponse()
     print(answer.status, answer.read(1000).decode(errors="replace"))
 except OSError as error:

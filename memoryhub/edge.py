@@ -21,7 +21,7 @@ from memoryhub.answers import held
 from memoryhub.bodies import TimedBody
 from memoryhub.connections import plain_address
 from memoryhub.proxies import FORWARDING_HEADERS, TrustedProxies, last_of
-from memoryhub.routing import RootRoutes, decoded_path, without_path_token
+from memoryhub.routing import OwnAddress, RootRoutes, decoded_path, without_path_token
 from memoryhub.transfers import LONGEST_SILENCE_S, Flight, Gate, Watch
 
 logger = structlog.get_logger("memoryhub.edge")
@@ -110,7 +110,7 @@ class EdgeRules:
 
     allowed_hosts: tuple[str, ...] = ("*",)
     proxies: TrustedProxies = field(default_factory=lambda: TrustedProxies(()))
-    roots: RootRoutes = field(default_factory=lambda: RootRoutes({}, None))
+    roots: RootRoutes | OwnAddress = field(default_factory=lambda: RootRoutes({}, None))
     https_required: bool = False
     public_url: str = ""
     body_timeout_s: float = 300.0
@@ -186,14 +186,13 @@ class Edge:
         path = decoded_path(environ.get("PATH_INFO", ""))
         if path is None or not path.startswith("/"):
             raise BadPath("Paths are UTF-8 without control characters and begin with a slash.", rule="encoding")
-        host = environ.get("HTTP_HOST", "")
-        if path not in PROBES:
-            if not self._host_is_allowed(host):
-                raise BadRequest("The Host header is not one of this hub's names.")
-            path = self._settle_path(environ, host, path)
-            if self._rules.https_required and environ["wsgi.url_scheme"] != "https":
-                self._demand_https(environ, host, path)
-        if not host or path in PROBES:
+        host, is_probe = environ.get("HTTP_HOST", ""), path in PROBES
+        if not is_probe and not self._host_is_allowed(host):
+            raise BadRequest("The Host header is not one of this hub's names.")
+        path = self._settle_path(environ, host, path)
+        if not is_probe and self._rules.https_required and environ["wsgi.url_scheme"] != "https":
+            self._demand_https(environ, host, path)
+        if not host or is_probe:
             # Django takes the server's own name then; it would refuse to build addresses from a strange one.
             environ.pop("HTTP_HOST", None)
         _check_headers(environ, path)

@@ -13,7 +13,8 @@ HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 PATH_TOKEN = re.compile(r"(/w/[^/]+/coordinator)/t/([^/]+)(/.*)?", re.DOTALL)
 
-OWN_PREFIXES = ("/api/", "/w/", "/admin/", "/static/")
+STATIC_PREFIX = "/static/"
+OWN_PREFIXES = ("/api/", "/w/", "/admin/", STATIC_PREFIX)
 OWN_PAGES = frozenset(
     {"/", "/api", "/w", "/admin", "/docs", "/redoc", "/openapi.json", "/health", "/healthz", "/readyz", "/metrics"}
 )
@@ -74,7 +75,22 @@ class Mount:
             return None
         if not ROOT_SHAPES[self.dialect].paths.fullmatch(path):
             return None
+        return self.below(path)
+
+    def below(self, path: str) -> str:
+        """The path below /w/ that the dialect answers, whatever `path` is: if by nothing else, by its 404."""
         return f"/w/{self.slug}/{self.dialect}{path}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """A server that is one mount alone. Of the hub's own addresses it keeps the files that the dialect's pages load."""
+
+    mount: Mount
+
+    def rewritten(self, _host: str, path: str) -> str | None:
+        """As `RootRoutes.rewritten`."""
+        return None if path.startswith(STATIC_PREFIX) else self.mount.below(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,10 @@
-"""The WSGI application: Django inside the hub's edge. Importing it starts Django and touches no service."""
+"""The WSGI applications: Django inside the hub's edge, and inside one that lets through to the coordinator alone.
+
+Importing it starts Django and touches no service.
+"""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import django
@@ -20,7 +24,7 @@ from django.urls import resolve  # noqa: E402
 from apps.operations.middleware import static_files  # noqa: E402
 from memoryhub.edge import Edge, EdgeRules  # noqa: E402
 from memoryhub.proxies import TrustedProxies  # noqa: E402
-from memoryhub.routing import RoutingError, checked_routes  # noqa: E402
+from memoryhub.routing import Mount, OwnAddress, RoutingError, checked_routes  # noqa: E402
 from memoryhub.settings.env import SettingsError  # noqa: E402
 from memoryhub.settings.hub import VALUES  # noqa: E402
 from memoryhub.settings.start import require_settings  # noqa: E402
@@ -42,15 +46,16 @@ def edge_rules() -> EdgeRules:
     )
 
 
-def build_application() -> Edge:
-    """The application, with every module loaded that a request needs. Raises SettingsError."""
+def build_applications() -> tuple[Edge, Edge]:
+    """The hub, and its coordinator alone, with every module loaded that a request needs. Raises SettingsError."""
     require_settings(VALUES)
     rules = edge_rules()
     inner: Any = get_wsgi_application()
     # Now, once, before a server forks its workers.
     resolve("/healthz")
     static_files()
-    return Edge(inner, rules)
+    alone = OwnAddress(Mount("coordinator", settings.AGMEM_COORDINATOR_WORKSPACE))
+    return Edge(inner, rules), Edge(inner, replace(rules, roots=alone))
 
 
-application = build_application()
+application, coordinator = build_applications()

@@ -135,7 +135,7 @@ class LiveHub:
 def _name_of(pid: int) -> str:
     command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     if "memoryhub.embedded.web" in command:
-        return "web"
+        return "coordinator" if "coordinator" in command else "web"
     if "memoryhub.embedded.worker" in command:
         return "worker"
     return {"postgres": "postgres", "valkey-server": "valkey"}.get(Path(command[0].split(" ")[0]).name, command[0])

@@ -32,6 +32,7 @@ DURABLE_OPTIONS = {"max_connections": "100"}
 # What the hub reads from the environment; a user's own values must not reach the tests.
 FOREIGN_PREFIXES = (
     "MEMORYHUB_",
+    "AGMEM_",
     "CLOUD_SYNC_",
     "S3_",
     "AWS_",

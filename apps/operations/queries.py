@@ -88,13 +88,15 @@ class AbsentWorkspace:
 
 
 def absent_workspaces() -> list[AbsentWorkspace]:
-    """What ROOT_DIALECT, DIALECT_HOSTS, API_KEY_WORKSPACE and CLOUD_SYNC_WORKSPACE name in vain, each once.
+    """What settings for older clients, and API_KEY_WORKSPACE and CLOUD_SYNC_WORKSPACE, name in vain, each once.
 
     One query, none without them.
     """
     mounts = [("ROOT_DIALECT", settings.ROOT_DIALECT)] if settings.ROOT_DIALECT else []
     mounts += [("DIALECT_HOSTS", target) for target in settings.DIALECT_HOSTS]
     named = [AbsentWorkspace(setting, target.rpartition(":")[2]) for setting, target in mounts]
+    if settings.AGMEM_COORDINATOR_PORT:
+        named.append(AbsentWorkspace("AGMEM_COORDINATOR_WORKSPACE", settings.AGMEM_COORDINATOR_WORKSPACE))
     if settings.API_KEY:
         named.append(AbsentWorkspace("API_KEY_WORKSPACE", settings.API_KEY_WORKSPACE))
     if settings.CLOUD_SYNC_ENABLED:

@@ -76,5 +76,7 @@ def _say_where_to_go(supervisor: "Supervisor") -> None:
     # The script of a clone says how it was called.
     command = os.environ.get("HUB_COMMAND", "memoryhub")
     _say(f"Ready      {url}  (console {url}/admin/, API {url}/docs)")
+    if (own := supervisor.choices.coordinator) is not None:
+        _say(f"Agents     {own.url}  (coordinator of {supervisor.choices.given['AGMEM_COORDINATOR_WORKSPACE']})")
     _say(f"Token      {command} token issue default{option}")
     _say("Stop       Ctrl-C")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from memoryhub.embedded.address import Address
 from memoryhub.embedded.errors import HubError
 from memoryhub.embedded.layout import Layout, data_directory, write_private
 from memoryhub.routing import RoutingError, checked_routes
@@ -38,6 +39,12 @@ class Choices:
     @property
     def own_blobs(self) -> bool:
         return "S3_BUCKET" not in self.given.given
+
+    @property
+    def coordinator(self) -> Address | None:
+        """Where agents find the coordinator alone, if anywhere."""
+        host, port = self.given["AGMEM_COORDINATOR_HOST"], self.given["AGMEM_COORDINATOR_PORT"]
+        return Address(host, port, chosen_by="AGMEM_COORDINATOR_PORT") if port else None
 
 
 def read_choices(environment: Mapping[str, str], directory: Path) -> Choices:

@@ -30,8 +30,17 @@ def _python(name: str, module: str, arguments: list[str], environment: Mapping[s
 
 def start_web(address: Address, environment: Mapping[str, str]) -> Child:
     """The web server; it loads at once and serves after `go()`."""
-    arguments = [address.host, str(address.port), str(WEB_WORKERS)]
-    return _python("web", "memoryhub.embedded.web", arguments, environment, waits_for_go=True)
+    return _server("web", address, "application", WEB_WORKERS, environment)
+
+
+def start_coordinator(address: Address, environment: Mapping[str, str]) -> Child:
+    """As `start_web`, for agents alone: few and short requests."""
+    return _server("coordinator", address, "coordinator", 1, environment)
+
+
+def _server(name: str, address: Address, application: str, workers: int, environment: Mapping[str, str]) -> Child:
+    arguments = [address.host, str(address.port), str(workers), application]
+    return _python(name, "memoryhub.embedded.web", arguments, environment, waits_for_go=True)
 
 
 def start_worker(run: Path, level: str, environment: Mapping[str, str]) -> Child:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
-from memoryhub.embedded.address import Address
+from memoryhub.embedded.address import Address, check_free
 from memoryhub.embedded.backends import Backends, choose_backends, lock_cluster
 from memoryhub.embedded.choices import Choices, hub_environment
 from memoryhub.embedded.errors import HubError
 from memoryhub.embedded.layout import HubLock, Layout, write_private
 from memoryhub.embedded.processes import Child
-from memoryhub.embedded.programs import Step, ending, start_web, start_worker
+from memoryhub.embedded.programs import Step, ending, start_coordinator, start_web, start_worker
 from memoryhub.embedded.running import RunningHub
 
 READY_TIMEOUT_S = 120.0
@@ -29,9 +29,9 @@ LONGEST_BACKOFF_S = 30.0
 # The hub's own address is asked directly: a proxy that the environment names, as containers often get one, cannot.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 CALM_AFTER_S = 60.0
-# Web ends its requests first, then the worker its steps, and only then what both lean on goes.
-STOP_ORDER = ("web", "worker", "valkey", "postgres")
-GRACE_S = {"web": 15.0, "worker": 15.0, "valkey": 10.0, "postgres": 60.0}
+# The web servers end their requests first, then the worker its steps, and only then what both lean on goes.
+STOP_ORDER = ("coordinator", "web", "worker", "valkey", "postgres")
+GRACE_S = {"coordinator": 15.0, "web": 15.0, "worker": 15.0, "valkey": 10.0, "postgres": 60.0}
 
 
 class StopRequested(BaseException):
@@ -99,7 +99,7 @@ class Supervisor:
 
         Raises HubError where the hub cannot start; nothing is left running then either.
         """
-        self.address.check_free()
+        check_free([self.address, *([own] if (own := self.choices.coordinator) else [])])
         self.layout.prepare()
         self._take_lock()
         previous = _on_stop_signals(dict.fromkeys(STOP_SIGNALS, self._stop_signals))
@@ -150,11 +150,18 @@ class Supervisor:
             backends.cluster.create_database()
         self._say_what_was_made(first_start.result())
         web.go()
-        self._wait_ready(web)
+        self._wait_ready(web, f"{self.address.url}/readyz")
+        if (own := self.choices.coordinator) is not None:
+            self._start_coordinator(own)
         # Not before: its imports would compete with the start that somebody is waiting for.
         level = str(self.choices.given["LOG_LEVEL"])
         self._supervise("worker", lambda: start_worker(self.layout.run, level, self._environment))
         write_private(self.layout.state_file, self._running(backends).to_json())
+
+    def _start_coordinator(self, address: Address) -> None:
+        coordinator = self._supervise("coordinator", lambda: start_coordinator(address, self._environment))
+        coordinator.go()
+        self._wait_ready(coordinator, f"{address.url}/health")
 
     def _running(self, backends: Backends) -> RunningHub:
         cluster = backends.cluster
@@ -193,22 +200,22 @@ class Supervisor:
             self._steps.append(step)
         return step
 
-    def _wait_ready(self, web: Child) -> None:
+    def _wait_ready(self, server: Child, url: str) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
         answer = "nothing"
         while time.monotonic() < deadline:
             self._stop_signals.check()
             try:
-                with DIRECTLY.open(f"{self.address.url}/readyz", timeout=10):
+                with DIRECTLY.open(url, timeout=10):
                     return
             except urllib.error.HTTPError as error:
                 answer = f"{error.code}: {error.read(500).decode(errors='replace')}"
             except OSError as error:
                 answer = str(error)
-            if web.exit_code is not None:
-                raise HubError("The web server ended while it started; what it said stands above.")
+            if server.exit_code is not None:
+                raise HubError(f"The server {server.name!r} ended while it started; what it said stands above.")
             time.sleep(0.05)
-        raise HubError(f"The hub was not ready after {READY_TIMEOUT_S:.0f} s; /readyz says {answer}")
+        raise HubError(f"The hub was not ready after {READY_TIMEOUT_S:.0f} s; {url} says {answer}")
 
     # --- Tell
 

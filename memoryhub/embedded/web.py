@@ -1,4 +1,4 @@
-"""The web server's main process: `python -m memoryhub.embedded.web HOST PORT WORKERS`.
+"""A web server's main process: `python -m memoryhub.embedded.web HOST PORT WORKERS APPLICATION`.
 
 It imports the application, waits on standard input for the word that the database is ready, then serves. On Linux
 the workers are forks of it, so Django is imported once and its memory is shared.
@@ -19,29 +19,28 @@ from granian.log import LogLevels
 
 from memoryhub.embedded.processes import die_with_parent
 
-TARGET = "memoryhub.wsgi:application"
+APPLICATIONS = "memoryhub.wsgi"
+"""The module that holds them."""
 # Each thread keeps a database connection. An upload or download holds a thread for as long as its client takes, so
 # memoryhub.edge lets only some of them be held that way.
 THREADS_PER_WORKER = 24
 STOP_GRACE_S = 10
 
 
-def load_application(parent_pid: int) -> Any:
-    """The WSGI application. Runs in each worker, which must not outlive the main process and hold its port.
+def load_application(name: str, parent_pid: int) -> Any:
+    """The WSGI application `name`. Runs in each worker, which must not outlive the main process and hold its port.
 
     A main process that ends in peace waits for its workers first. One that was killed leaves nobody to press a worker
     that takes its time over SIGTERM.
     """
     die_with_parent(parent_pid, signal.SIGKILL)
-    from memoryhub.wsgi import application
-
-    return application
+    return getattr(importlib.import_module(APPLICATIONS), name)
 
 
-def serve(host: str, port: int, workers: int) -> None:
+def serve(host: str, port: int, workers: int, application: str) -> None:
     """Serves until SIGTERM or SIGINT, which let running requests end."""
     server = Granian(
-        TARGET,
+        f"{APPLICATIONS}:{application}",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
@@ -55,21 +54,21 @@ def serve(host: str, port: int, workers: int) -> None:
         log_level=LogLevels.error,
         log_access=False,
     )
-    server.serve(target_loader=partial(load_application, os.getpid()), wrap_loader=False)
+    server.serve(target_loader=partial(load_application, application, os.getpid()), wrap_loader=False)
 
 
 def _load_or_tell() -> None:
-    """Loads the application before the workers do. A wrong setting ends the process with its sentence."""
+    """Loads the applications before the workers do. A wrong setting ends the process with its sentence."""
     from memoryhub.settings.env import SettingsError
 
     try:
-        importlib.import_module(TARGET.partition(":")[0])
+        importlib.import_module(APPLICATIONS)
     except SettingsError as error:
         sys.exit(str(error))
 
 
 def main() -> None:
-    host, port, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    host, port, workers, application = sys.argv[1:]
     if sys.platform == "linux":
         multiprocessing.set_start_method("fork")
         _load_or_tell()
@@ -78,7 +77,7 @@ def main() -> None:
         gc.freeze()
     if not sys.stdin.readline():
         return
-    serve(host, port, workers)
+    serve(host, int(port), int(workers), application)
 
 
 if __name__ == "__main__":

@@ -343,6 +343,17 @@ SETTINGS = (
         "`dialect=origin,...`: web pages that may call a dialect. Workspaces have their own list.",
     ),
     Setting(
+        "AGMEM_COORDINATOR_PORT",
+        kinds.WHOLE,
+        "",
+        "dialects",
+        "`memoryhub up` also listens there, for agents alone: the coordinator dialect is at the root. Empty means not.",
+        least="1",
+        most="65535",
+    ),
+    Setting("AGMEM_COORDINATOR_HOST", kinds.TEXT, "127.0.0.1", "dialects", "Goes with it; 0.0.0.0 is every interface."),
+    Setting("AGMEM_COORDINATOR_WORKSPACE", kinds.SLUG, "default", "dialects", "Whose coordinator answers there."),
+    Setting(
         "LOG_LEVEL", kinds.choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "logs", "Least level that is written."
     ),
     Setting("LOG_FORMAT", kinds.choice("json", "text"), "json", "logs", "One JSON object a line, or text for people."),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from memoryhub.embedded.address import Address
+from memoryhub.embedded.address import Address, check_free
 from memoryhub.embedded.errors import HubError
 from tests.services import free_port
 
@@ -25,7 +25,7 @@ def test_the_hub_is_asked_where_this_machine_reaches_it(host: str, url: str) -> 
 
 
 def test_a_free_port_passes() -> None:
-    Address("127.0.0.1", free_port()).check_free()
+    check_free([Address("127.0.0.1", free_port())])
 
 
 @pytest.mark.parametrize("shares", [False, True])
@@ -38,17 +38,26 @@ def test_a_port_in_use_is_refused_also_where_its_user_would_share_it(shares: boo
         port = other.getsockname()[1]
 
         with pytest.raises(HubError, match=rf"^Port {port} on 127\.0\.0\.1 is in use\. Stop what uses it"):
-            Address("127.0.0.1", port).check_free()
+            check_free([Address("127.0.0.1", port)])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_two_servers_of_one_hub_cannot_have_the_same_port(host: str) -> None:
+    port = free_port()
+    both = [Address("127.0.0.1", port), Address(host, port, chosen_by="AGMEM_COORDINATOR_PORT")]
+
+    with pytest.raises(HubError, match=rf"^Port {port} on {host} is in use\..* choose another with AGMEM_COORDINATOR"):
+        check_free(both)
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(HubError, match="Nothing can listen on 192.0.2.1 port"):
-        Address("192.0.2.1", free_port()).check_free()
+        check_free([Address("192.0.2.1", free_port())])
 
 
 def test_a_name_that_does_not_exist_is_refused() -> None:
     with pytest.raises(HubError, match="'no such host' is not an address of this machine"):
-        Address("no such host", free_port()).check_free()
+        check_free([Address("no such host", free_port())])
 
 
 @pytest.fixture
@@ -64,4 +73,4 @@ def ordinary_user() -> Iterator[None]:
 @pytest.mark.system
 def test_a_port_that_is_kept_for_root_is_refused(ordinary_user: None) -> None:
     with pytest.raises(HubError, match="Port 80 is kept for root"):
-        Address("127.0.0.1", 80).check_free()
+        check_free([Address("127.0.0.1", 80)])

@@ -111,12 +111,15 @@ def test_a_port_in_use_is_refused_before_anything_is_made(open_directory: Path) 
         environment = {**os.environ, "MEMORYHUB_ENV_FILE": "none"}
         services.remove_foreign_settings(environment)
 
-        refused = services.run_hub_command(
-            ["up", "--data", str(open_directory / "hub"), "--port", str(port)], environment
+        command = ["up", "--data", str(open_directory / "hub"), "--port"]
+        refused = services.run_hub_command([*command, str(port)], environment)
+        own = services.run_hub_command(
+            [*command, str(services.free_port())], {**environment, "AGMEM_COORDINATOR_PORT": str(port)}
         )
 
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(f"Port {port} on 127.0.0.1 is in use.")
+    start = f"Port {port} on 127.0.0.1 is in use. Stop what uses it, or choose another with"
+    assert (refused.returncode, refused.stderr) == (2, f"{start} --port.\n")
+    assert (own.returncode, own.stderr) == (2, f"{start} AGMEM_COORDINATOR_PORT.\n")
     assert not (open_directory / "hub").exists()
 
 

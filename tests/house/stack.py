@@ -9,7 +9,7 @@ import yaml
 from tests.house.tree import ROOT
 
 STACK, SECRETS = "docker-compose.yml", "docker-compose.secrets.yml"
-HUB_SERVICES = ("web", "worker", "beat", "migrate", "bucket")
+HUB_SERVICES = ("web", "coordinator", "worker", "beat", "migrate", "bucket")
 VARIABLE = re.compile(r"\$(?:\$|\{([A-Z0-9_]+)(?:(:[-?])([^}]*))?\})")
 REPLACED = {"command", "entrypoint"}
 """Lists that a later file replaces; it adds to all others."""

@@ -150,10 +150,18 @@ def test_the_hub_runs_without_rights_on_a_file_system_that_it_cannot_change() ->
         assert ("/data" in service["tmpfs"]) != ({"type": "volume", "target": "/data"} in service["volumes"])
 
 
-def test_only_the_web_server_has_a_port_and_only_on_this_machine() -> None:
+def test_only_web_servers_have_a_port_and_only_on_this_machine() -> None:
     ports = {name: service["ports"] for name, service in services().items() if "ports" in service}
 
-    assert ports == {"web": ["127.0.0.1:8000:8000"]}
+    assert ports == {"web": ["127.0.0.1:8000:8000"], "coordinator": ["127.0.0.1:8001:8000"]}
+
+
+def test_the_coordinator_runs_only_where_its_profile_is_asked_for_and_is_asked_for_its_own_health() -> None:
+    profiles = {name: service["profiles"] for name, service in services().items() if "profiles" in service}
+    web, coordinator = services()["web"]["healthcheck"], services()["coordinator"]["healthcheck"]
+
+    assert profiles == {"coordinator": ["coordinator"]}
+    assert coordinator == {**web, "test": [*web["test"], "/health"]}
 
 
 def test_the_stores_are_reached_from_inside_alone() -> None:

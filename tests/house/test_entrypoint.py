@@ -72,6 +72,26 @@ def test_with_a_database_it_runs_the_web_server_alone(container: Path, name: str
     assert web[web.index("--host") + 1 : web.index("--host") + 4] == ["0.0.0.0", "--port", "8000"]
 
 
+def test_the_coordinator_is_a_web_server_too(container: Path) -> None:
+    (web,), (coordinator,) = (
+        started(container, word, "--backlog", "64", DATABASE_URL=DATABASE) for word in ("web", "coordinator")
+    )
+
+    workers = web.index("--workers") + 1
+    assert (web[workers], coordinator[workers]) == ("2", "1")
+    assert (web[-1], coordinator[-1]) == ("memoryhub.wsgi:application", "memoryhub.wsgi:coordinator")
+    assert web[:workers] + web[workers + 1 : -1] == coordinator[:workers] + coordinator[workers + 1 : -1]
+
+
+@pytest.mark.parametrize(("given", "host"), [({}, "0.0.0.0"), ({"AGMEM_COORDINATOR_HOST": "::"}, "::")])
+def test_a_whole_hub_s_coordinator_is_reached_from_outside_the_container(
+    container: Path, given: dict[str, str], host: str
+) -> None:
+    (container / "bin" / "memoryhub").write_text('#!/bin/sh\necho "[\\"$AGMEM_COORDINATOR_HOST\\"]"\n')
+
+    assert started(container, **given) == [[host]]
+
+
 def test_worker_and_beat_are_celery(container: Path) -> None:
     (worker,), (beat,) = started(container, "worker", "--loglevel=debug"), started(container, "beat")
 

@@ -63,6 +63,10 @@ def test_a_storage_that_takes_no_write_is_an_error(tmp_path: Path) -> None:
 NAMING_WORKSPACES: list[tuple[str, dict[str, object]]] = [
     ("API_KEY_WORKSPACE", {"API_KEY": "a-static-token-of-it", "API_KEY_WORKSPACE": "team"}),
     ("CLOUD_SYNC_WORKSPACE", {"CLOUD_SYNC_ENABLED": True, "CLOUD_SYNC_WORKSPACE": "team"}),
+    (
+        "AGMEM_COORDINATOR_WORKSPACE",
+        {"AGMEM_COORDINATOR_PORT": 8001, "AGMEM_COORDINATOR_WORKSPACE": "team"},
+    ),
     ("ROOT_DIALECT", {"ROOT_DIALECT": "memory-proxy:team"}),
     ("DIALECT_HOSTS", {"DIALECT_HOSTS": ("a.example=memory-proxy:team", "b.example=memory-proxy:team")}),
 ]

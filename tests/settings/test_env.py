@@ -119,6 +119,7 @@ REFUSED = {
         {"MEMORYHUB_LOCK_TIMEOUT_S": "0.0001"},
         "MEMORYHUB_LOCK_TIMEOUT_S must be 0 for no limit, or 0.1 seconds or more.",
     ),
+    "no port": ({"AGMEM_COORDINATOR_PORT": "70000"}, "AGMEM_COORDINATOR_PORT must be between 1 and 65535."),
     "rate": (
         {"MEMORYHUB_RATE_LIMIT_LOGIN": "10"},
         "MEMORYHUB_RATE_LIMIT_LOGIN must be a rate such as 300/m (s, m or h), or off.",

@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests import services
@@ -65,7 +67,7 @@ def settings_of_hub(service_addresses: dict[str, str]) -> dict[str, str]:
     """The same for both runs of the hub, its database too."""
     settings = services.hub_settings(service_addresses, redis_database=0)
     settings["DATABASE_URL"] = services.create_database(service_addresses, f"agmem_{os.getpid()}")
-    return settings
+    return settings | {"AGMEM_COORDINATOR_PORT": str(services.free_port()), "AGMEM_COORDINATOR_WORKSPACE": "notes"}
 
 
 def test_the_stock_client_pushes_and_pulls_and_a_restart_loses_nothing(
@@ -76,9 +78,10 @@ def test_the_stock_client_pushes_and_pulls_and_a_restart_loses_nothing(
         token = hub.command("token", "issue", "notes", "--path").stdout.strip()
         assert token.startswith("mhp_")
         address = f"/w/notes/coordinator/t/{token}"
+        own = f"http://127.0.0.1:{settings_of_hub['AGMEM_COORDINATOR_PORT']}"
         first, second = Repository(agmem, tmp_path / "first"), Repository(agmem, tmp_path / "second")
         first.write(NOTES, hub.url + address)
-        second.write({"episodic/day.md": "# Day two\n"}, hub.url + address)
+        second.write({"episodic/day.md": "# Day two\n"}, f"{own}/t/{token}")
 
         assert first.pushed() == (0, "Pushed updates to coordinator\n")
         assert second.pushed() == (0, "Pushed updates to coordinator\n")
@@ -91,7 +94,15 @@ def test_the_stock_client_pushes_and_pulls_and_a_restart_loses_nothing(
         assert pulled["contributing_agents"] == "2"
         agents = json.loads(hub.command("federation", "agents", "notes", "--json").stdout)
         assert [agent["pushes"] for agent in agents] == [2, 1]
+        banner, console = (httpx.get(own + path, trust_env=False) for path in ("/", "/admin/"))
+        assert (banner.json()["service"], console.status_code) == ("agmem-coordinator", 404)
+
+        os.kill(hub.pids()["coordinator"], signal.SIGKILL)
+        wait_until(lambda: "coordinator ended (by SIGKILL); starting it again." in hub.said())
+        wait_until(lambda: second.typed("federated", "pull").returncode == 0)
+        assert f"Agents     {own}  (coordinator of notes)" in hub.said()
         assert token not in hub.said()
+        assert hub.stop() == 0
 
     with LiveHub(tmp_path / "hub", settings_of_hub) as again:
         for repository in (first, second):

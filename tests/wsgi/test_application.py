@@ -29,10 +29,13 @@ def connection_kept() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
-def ask(path: str, *, method: str = "GET", body: bytes = b"", **environ: Any) -> tuple[int, dict[str, str], bytes]:
-    """One request to the hub's own application, as a WSGI server sends it."""
-    from memoryhub.wsgi import application
+def ask(
+    path: str, *, method: str = "GET", body: bytes = b"", name: str = "application", **environ: Any
+) -> tuple[int, dict[str, str], bytes]:
+    """One request to the hub's application of this name, as a WSGI server sends it."""
+    from memoryhub import wsgi
 
+    application = getattr(wsgi, name)
     started: list[Any] = []
     request = {
         "REQUEST_METHOD": method,
@@ -85,14 +88,34 @@ def test_a_request_without_a_host_is_answered() -> None:
     assert ask("/docs", HTTP_HOST="", SERVER_PROTOCOL="HTTP/1.0")[0] == 200
 
 
-def test_a_path_token_is_in_no_log() -> None:
-    make_workspace("team")
+@pytest.mark.parametrize(("name", "base"), [("application", "/w/default/coordinator"), ("coordinator", "")])
+def test_a_path_token_is_in_no_log(name: str, base: str) -> None:
+    make_workspace("default")
 
     with capture_logs() as logs:
-        status, _, _ = ask("/w/team/coordinator/t/mhp_abcdefghijkl_secret/push", method="POST", body=b"{}")
+        status, _, _ = ask(f"{base}/t/mhp_abcdefghijkl_secret/push", method="POST", body=b"{}", name=name)
 
     assert status == 401
     assert "secret" not in str(logs)
+
+
+def test_on_an_address_of_its_own_the_coordinator_is_at_the_root() -> None:
+    status, _, body = ask("/", name="coordinator")
+
+    assert (status, json.loads(body)["service"]) == (200, "agmem-coordinator")
+
+
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/readyz", "/metrics", "/api/v1/workspaces", "/w/default/coordinator/pull"]
+)
+def test_on_an_address_of_its_own_there_is_nothing_else(path: str) -> None:
+    status, headers, body = ask(path, name="coordinator")
+
+    assert (status, headers["Content-Type"], body) == (404, "application/json", b'{"detail":"Not Found"}')
+
+
+def test_on_an_address_of_its_own_the_files_of_its_pages_are_there() -> None:
+    assert ask("/static/memoryhub/icon.svg", name="coordinator")[0] == 200
 
 
 def start(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":

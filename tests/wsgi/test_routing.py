@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memoryhub import routing
-from memoryhub.routing import Mount, RootShape, RoutingError, root_routes
+from memoryhub.routing import Mount, OwnAddress, RootShape, RoutingError, root_routes
 
 AT_ROOT = root_routes("memory-proxy:default", ())
 
@@ -140,6 +140,18 @@ def test_every_dialect_answers_its_own_samples() -> None:
     for dialect, shape in routing.ROOT_SHAPES.items():
         for sample in shape.samples:
             assert Mount(dialect, "w").rewritten(sample) == f"/w/w/{dialect}{sample}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/health", "/push", "/t/mhp_x/pull", "/docs", "/admin/reset", "/admin/", "/readyz", "/w/b/coordinator/pull"],
+)
+def test_an_address_of_its_own_is_the_dialect_s_whole(path: str) -> None:
+    assert OwnAddress(Mount("coordinator", "a")).rewritten("any.host", path) == f"/w/a/coordinator{path}"
+
+
+def test_an_address_of_its_own_keeps_the_files_that_pages_load() -> None:
+    assert OwnAddress(Mount("coordinator", "a")).rewritten("any.host", "/static/a.js") is None
 
 
 @pytest.mark.parametrize(
