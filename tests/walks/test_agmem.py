@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,8 +95,11 @@ def test_the_stock_client_pushes_and_pulls_and_a_restart_loses_nothing(
         assert pulled["contributing_agents"] == "2"
         agents = json.loads(hub.command("federation", "agents", "notes", "--json").stdout)
         assert [agent["pushes"] for agent in agents] == [2, 1]
-        banner, console = (httpx.get(own + path, trust_env=False) for path in ("/", "/admin/"))
-        assert (banner.json()["service"], console.status_code) == ("agmem-coordinator", 404)
+        with httpx.Client(base_url=own, trust_env=False) as browser:
+            assert browser.get("/").json()["service"] == browser.get("/openapi.json").json()["info"]["title"]
+            assert browser.get("/admin/").status_code == 404
+            files = re.findall(r'(?:src|href)="([^"]+)"', browser.get("/docs").text + browser.get("/redoc").text)
+            assert {browser.get(file).status_code for file in files} == {200}
 
         os.kill(hub.pids()["coordinator"], signal.SIGKILL)
         wait_until(lambda: "coordinator ended (by SIGKILL); starting it again." in hub.said())

@@ -10,6 +10,9 @@ urlpatterns = [
     re_path(r"^pull/?$", views.PullView.as_view()),
     path("", views.banner),
     re_path(r"^health/?$", views.health),
+    path("docs", views.docs),
+    path("redoc", views.redoc),
+    path("openapi.json", views.described),
     path("admin/reset", views.ResetView.as_view()),
     re_path(r"", views.unknown),
 ]

@@ -1,6 +1,9 @@
 """The federated coordinator of agmem, over what the agents of a workspace have pushed."""
 
+from collections.abc import Callable
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from apps.accounts.credentials import credential_of
 from apps.accounts.limits import limit_push
@@ -9,6 +12,7 @@ from apps.common.conditions import names_tag
 from apps.common.errors import ConfirmRequired, MethodNotAllowed, NotFound
 from apps.dialects.answers import json_response
 from apps.dialects.coordinator import refusals, shapes
+from apps.dialects.coordinator.description import TITLE, document
 from apps.dialects.coordinator.forms import read_summary
 from apps.federation.actions import pull_view, push_summary, reset_federation, standing_for_pull
 from apps.federation.counting import count_push
@@ -85,13 +89,41 @@ def banner(request: HttpRequest, slug: str) -> HttpResponseBase:
     return _banner(request, slug=slug)
 
 
-def health(request: HttpRequest, slug: str) -> HttpResponse:
-    """Whether database and storage answer. Open, and the same for every slug."""
-    if request.method != "GET":
-        return refusals.older_response(MethodNotAllowed(headers={"Allow": "GET"}))
+def open_to_all(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view without a token, for GET alone, and the same for every slug."""
+
+    def view(request: HttpRequest, slug: str) -> HttpResponse:
+        if request.method != "GET":
+            return refusals.older_response(MethodNotAllowed(headers={"Allow": "GET"}))
+        return answer(request)
+
+    return view
+
+
+@open_to_all
+def health(request: HttpRequest) -> HttpResponse:
+    """Whether database and storage answer."""
     is_well = all(probe.is_well() for probe in probes.HEALTH)
     body = {"status": "healthy" if is_well else "unhealthy", "timestamp": shapes.now_text()}
     return json_response(body, 200 if is_well else 503, {"Cache-Control": "no-store"})
+
+
+@open_to_all
+def described(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document."""
+    return json_response(document(), headers={"Cache-Control": "no-cache"})
+
+
+@open_to_all
+def docs(request: HttpRequest) -> HttpResponse:
+    """The document as Swagger UI shows it."""
+    return _page(_swagger(request))
+
+
+@open_to_all
+def redoc(request: HttpRequest) -> HttpResponse:
+    """The document as ReDoc shows it."""
+    return _page(_redoc(request))
 
 
 def unknown(request: HttpRequest, slug: str) -> HttpResponse:
@@ -103,4 +135,13 @@ def _headers(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
 
 
+def _page(page: HttpResponse) -> HttpResponse:
+    # Its address may hold a path token, which the files that it loads need not hear.
+    page["Referrer-Policy"] = "no-referrer"
+    return page
+
+
 _banner = BannerView.as_view()
+# Beside the page, wherever that is mounted.
+_swagger = SpectacularSwaggerView.as_view(url="openapi.json", title=TITLE)
+_redoc = SpectacularRedocView.as_view(url="openapi.json", title=TITLE)
