@@ -6,7 +6,11 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +21,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
 
-RELEASE = "agmem==0.3.0"
+RELEASE = "agmem[coordinator]==0.3.0"
 NOTES = {"semantic/user.md": "# User prefs\n\nTea.\n", "semantic/x.md": "---\ntags: [secret-x]\n---\nX\n"}
 
 
@@ -28,6 +32,22 @@ def agmem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", RELEASE], check=True)
     return place / "bin/agmem"
+
+
+@contextmanager
+def stock_coordinator(agmem: Path, log: Path) -> Iterator[str]:
+    """The original server, from the same environment. Its address."""
+    port = services.free_port()
+    arguments = ["-m", "uvicorn", "memvcs.coordinator.server:app", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen([agmem.parent / "python", *arguments], stdout=output, stderr=output)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: b"startup complete" in log.read_bytes())
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 class Repository:
@@ -67,7 +87,7 @@ class Repository:
 def settings_of_hub(service_addresses: dict[str, str]) -> dict[str, str]:
     """The same for both runs of the hub, its database too."""
     settings = services.hub_settings(service_addresses, redis_database=0)
-    settings["DATABASE_URL"] = services.create_database(service_addresses, f"agmem_{os.getpid()}")
+    settings["DATABASE_URL"] = services.create_database(service_addresses, f"agmem_{uuid.uuid4().hex[:12]}")
     return settings | {"AGMEM_COORDINATOR_PORT": str(services.free_port()), "AGMEM_COORDINATOR_WORKSPACE": "notes"}
 
 
@@ -119,3 +139,39 @@ def test_the_stock_client_pushes_and_pulls_and_a_restart_loses_nothing(
         code, said = first.pushed()
         assert (code, "401" in said) == (1, True)
         assert token not in again.said()
+
+
+def test_a_hub_exchanges_with_a_stock_coordinator_and_with_another_hub(
+    agmem: Path, settings_of_hub: dict[str, str], tmp_path: Path
+) -> None:
+    allowed = settings_of_hub | {"MEMORYHUB_OUTBOUND_ALLOW": "127.0.0.1"}
+    with stock_coordinator(agmem, tmp_path / "stock.txt") as stock, LiveHub(tmp_path / "hub", allowed) as hub:
+        mine = hub.workspace("mine")
+        with mine.client() as client:
+            for path in ("notes/tea.md", "notes/coffee.md", "work/plan.md"):
+                assert client.put(f"/files/{path}", content=b"x", headers={"If-None-Match": "*"}).status_code == 201
+        hub.workspace("notes")
+        token = hub.command("token", "issue", "notes", "--path").stdout.strip()
+        own = f"http://127.0.0.1:{settings_of_hub['AGMEM_COORDINATOR_PORT']}"
+        agent_of_stock = Repository(agmem, tmp_path / "agent")
+        agent_of_stock.write({"episodic/day.md": "# Day two\n"}, stock)
+        assert agent_of_stock.pushed()[0] == 0
+        for name, url in (("stock", stock), ("other", f"{own}/t/{token}")):
+            assert hub.command("federation", "peer", "add", "mine", name, url, "--schedule", "every 1h").returncode == 0
+
+        for name in ("stock", "other"):
+            hub.command("federation", "peer", "exchange", "mine", name)
+        seen = wait_until(lambda: answers_of(hub, ("stock", "other")))
+
+        assert seen["stock"]["merged_topic_counts"] == {"episodic": 1, "notes": 2, "semantic": 0, "work": 1}
+        assert seen["stock"]["contributing_agents"] == 2
+        assert seen["other"]["merged_topic_counts"] == {"notes": 2, "work": 1}
+        (agent,) = json.loads(hub.command("federation", "agents", "notes", "--json").stdout)
+        assert agent["name"].startswith("hub-")
+        assert token not in hub.said()
+
+
+def answers_of(hub: LiveHub, names: tuple[str, ...]) -> dict[str, Any] | None:
+    """The views that all of the peers gave; None while one has given none."""
+    views = {name: json.loads(hub.command("federation", "peer", "show", "mine", name).stdout)["view"] for name in names}
+    return views if all(views.values()) else None
