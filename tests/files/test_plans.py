@@ -179,6 +179,8 @@ STATEMENTS: dict[str, tuple[Callable[[Workspace, int], Any], set[tuple[str, str]
         lambda w, n: browsing_sql.folder_rows(w.pk, "", "", tombstones=False, limit=50),
         {("files_file", PATH)},
     ),
+    "counts of folders": (lambda w, n: browsing_sql.folder_counts(w.pk, "folder7/"), {("files_file", PATH)}),
+    "digests": (lambda w, n: browsing_sql.digest_rows(w.pk, "folder7/", 50), {("files_file", PATH)}),
     "search": (
         lambda w, n: browsing_sql.search_rows(w.pk, "77", "", tombstones=False, limit=50),
         {("files_file", PATH)},
