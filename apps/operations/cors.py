@@ -50,20 +50,30 @@ class CrossOrigin:
         if not origin or not request.path_info.startswith(("/api/", "/w/")):
             return self.get_response(request)
         if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.META:
-            # The same empty answer for any path and slug: only the headers say whether the origin is listed.
-            response = HttpResponse(status=204)
-            del response["Content-Type"]
-            if self._allows(origin, request.path_info):
-                response["Access-Control-Allow-Methods"] = METHODS
-                response["Access-Control-Allow-Headers"] = REQUEST_HEADERS
-                response["Access-Control-Max-Age"] = str(PREFLIGHT_S)
-                response["Access-Control-Allow-Origin"] = origin
+            response = self._preflighted(origin, request)
         else:
             response = self.get_response(request)
             if self._allows(origin, request.path_info):
                 response["Access-Control-Allow-Origin"] = origin
                 response["Access-Control-Expose-Headers"] = ANSWER_HEADERS
         patch_vary_headers(response, ("Origin",))
+        return response
+
+    def _preflighted(self, origin: str, request: HttpRequest) -> HttpResponse:
+        """Empty and the same for any path and slug: only the headers say whether the origin is listed.
+
+        Where it is not, a dialect answers as the service that it stands for.
+        """
+        is_listed = self._allows(origin, request.path_info)
+        if not is_listed and request.path_info.startswith("/w/"):
+            return self.get_response(request)
+        response = HttpResponse(status=204)
+        del response["Content-Type"]
+        if is_listed:
+            response["Access-Control-Allow-Methods"] = METHODS
+            response["Access-Control-Allow-Headers"] = REQUEST_HEADERS
+            response["Access-Control-Max-Age"] = str(PREFLIGHT_S)
+            response["Access-Control-Allow-Origin"] = origin
         return response
 
     def _allows(self, origin: str, path: str) -> bool:
