@@ -1,13 +1,22 @@
 """Pages of the console that are written by hand, because their rows are looked at by workspace: `?workspace=`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -18,6 +27,14 @@ from apps.workspaces.models import Workspace
 CHOICES = 500
 
 View = Callable[[Any, HttpRequest], HttpResponseBase]
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    title: str
+    icon: str
+    address: str
+    is_current: bool
 
 
 class Pages(Evidence):
@@ -34,6 +51,16 @@ class Pages(Evidence):
 
     def rendered(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
         return self.console_page(request, f"{self.folder}/{template}", **context)
+
+    def pressed(self, request: HttpRequest, back: str, do: Callable[[], str]) -> HttpResponse:
+        """Does what a button asks for: `do` returns the sentence that says so. A refusal is a message."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            self.message_user(request, do(), messages.SUCCESS)
+        except DomainError as error:
+            self.message_user(request, refusal_text(error), messages.ERROR)
+        return HttpResponseRedirect(back)
 
 
 def _answered(view: View, pages: Pages, request: HttpRequest) -> HttpResponseBase:
@@ -56,7 +83,7 @@ def workspaces_for(request: HttpRequest, scope: str = "files:read") -> QuerySet[
 
 def workspace_for(request: HttpRequest, scope: str = "files:read") -> Workspace:
     """The workspace that `?workspace=` names. Raises `NotFound`, for strangers too."""
-    workspace = workspaces_for(request, scope).filter(slug=request.GET.get("workspace", "").replace("\0", "")).first()
+    workspace = workspaces_for(request, scope).filter(slug=given(request, "workspace")).first()
     if workspace is None:
         raise NotFound
     return workspace
@@ -72,6 +99,28 @@ def choice_of_workspace(pages: Pages, request: HttpRequest, *, page: str, title:
     return pages.console_page(
         request, "choose.html", title="Choose a workspace", subtitle=title, rows=rows, is_cut=is_cut
     )
+
+
+def tabs_of(workspace: Workspace, pages: Sequence[tuple[str, str, str]], current: str) -> list[Tab]:
+    """The pages, each by its name, title and icon, as tabs of the workspace."""
+    return [Tab(title, icon, address(name, workspace=workspace.slug), name == current) for name, title, icon in pages]
+
+
+def given(request: HttpRequest, name: str) -> str:
+    """A parameter of the address, as a database can look for it."""
+    return request.GET.get(name, "").replace("\0", "")
+
+
+def posted(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").replace("\0", "").strip()
+
+
+def public_id(text: str) -> UUID:
+    """Raises `NotFound` for what is none."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise NotFound from error
 
 
 def address(page: str, /, **parameters: object) -> str:

@@ -15,17 +15,11 @@ from apps.accounts.actors import Actor
 from apps.common.errors import DomainError
 from apps.jobs import actions, registry
 from apps.jobs.models import OPEN_STATES, Job, JobState
+from apps.jobs.working import state_words
 from apps.workspaces import showing
 from apps.workspaces.console import Evidence, Question, is_confirmed, refusal_text
 from apps.workspaces.listing import WorkspaceFilter
 
-JOB_COLOURS = {
-    JobState.QUEUED: "info",
-    JobState.RUNNING: "primary",
-    JobState.SUCCEEDED: "success",
-    JobState.FAILED: "danger",
-    JobState.CANCELLED: "default",
-}
 RETRYABLE_STATES = (JobState.FAILED, JobState.CANCELLED)
 
 
@@ -237,13 +231,6 @@ def _retried(job: Job) -> str:
 def _cancelled(job: Job) -> str:
     ended = actions.cancel(job)
     return "The job is cancelled." if ended.state == JobState.CANCELLED else "The job was asked to stop."
-
-
-def state_words(job: Job) -> tuple[str, str]:
-    """What the state is called, and the colour of its label."""
-    if job.state == JobState.RUNNING and job.cancel_requested_at is not None:
-        return "stopping", "warning"
-    return job.state, JOB_COLOURS[JobState(job.state)]
 
 
 def duration(job: Job) -> str:

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponseBase
 
 from apps.files.paths import checked_prefix
 from apps.snapshots import queries
-from apps.snapshots.admin.pages import SNAPSHOTS, Pages, given, snapshot_page
+from apps.snapshots.admin.pages import SNAPSHOTS, Pages, snapshot_page
 from apps.snapshots.models import Snapshot
 from apps.snapshots.queries import NOW, Difference
-from apps.workspaces.pages import address, workspace_for
+from apps.workspaces.pages import address, given, workspace_for
 
 ROWS = 100
 MOST_COUNTED = 2000

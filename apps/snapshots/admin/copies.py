@@ -7,17 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 
 from apps.common.errors import Invalid
 from apps.snapshots import copies, queries, removals
-from apps.snapshots.admin.pages import (
-    COPIES,
-    PAGE_ROWS,
-    WRITE,
-    Pages,
-    copy_page,
-    given,
-    posted,
-    public_id,
-    snapshot_page,
-)
+from apps.snapshots.admin.pages import COPIES, PAGE_ROWS, WRITE, Pages, copy_page, snapshot_page
 from apps.snapshots.admin.rows import copy_row
 from apps.snapshots.admin.working import work_in
 from apps.snapshots.alarms import alarms
@@ -27,7 +17,7 @@ from apps.snapshots.targets import repository_for, settings_target, target_named
 from apps.snapshots.telling import told
 from apps.workspaces.console import Question, actor_of
 from apps.workspaces.models import Workspace
-from apps.workspaces.pages import address, choice_of_workspace, workspace_for
+from apps.workspaces.pages import address, choice_of_workspace, given, posted, public_id, workspace_for
 from apps.workspaces.showing import count, size
 
 MODES = {

@@ -4,17 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.common.errors import Invalid
 from apps.snapshots.models import ForkRule, RetentionRule, SnapshotPolicy
 from apps.snapshots.policies import LONGEST_DAYS, LONGEST_HOURS, LONGEST_WAIT_S, OF_SETTINGS, kept_by
 from apps.workspaces.console import add_refusal
+from apps.workspaces.fields import number_field, switch_field, text_field
 
 MOST_TAGS, LONGEST_TAG = 32, 64
 """What CLOUD_SYNC_* say of the policy of their workspace."""
@@ -60,53 +56,37 @@ class SnapshotForm(forms.Form):
     tags = TagsField(help_text="With commas between them. Retention can keep what has a tag.")
 
 
-def _switch(label: str, help_text: str) -> forms.BooleanField:
-    return forms.BooleanField(label=label, required=False, widget=UnfoldBooleanSwitchWidget(), help_text=help_text)
-
-
-def _number(label: str, help_text: str, most: int, least: int = 0) -> forms.IntegerField:
-    widget = UnfoldAdminIntegerFieldWidget()
-    return forms.IntegerField(label=label, min_value=least, max_value=most, widget=widget, help_text=help_text)
-
-
-def _text(
-    label: str, help_text: str, longest: int, placeholder: str = "", *, required: bool = False
-) -> forms.CharField:
-    widget = UnfoldAdminTextInputWidget(
-        attrs={"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
-    )
-    return forms.CharField(
-        label=label, max_length=longest, required=required, widget=widget, help_text=help_text, strip=True
-    )
-
-
 class PolicyForm(forms.Form):
     """When a workspace is snapshotted by itself, where the snapshots go, and how they are looked after."""
 
-    schedule = _text(
+    schedule = text_field(
         "Schedule",
         "When a snapshot is made by itself: every 6h, @daily, or a cron line such as 0 3 * * mon-fri. Empty for never.",
         200,
         "every 6h",
     )
-    timezone = _text("Time zone", "Whose clock a cron line is of.", 64, "Europe/Oslo", required=True)
-    jitter_s = _number(
+    timezone = text_field("Time zone", "Whose clock a cron line is of.", 64, "Europe/Oslo", required=True)
+    jitter_s = number_field(
         "Spread (seconds)",
         "Workspaces with the same schedule begin at most this far apart.",
         LONGEST_WAIT_S,
     )
-    skip_unchanged = _switch("Only when something has changed", "Makes no snapshot of a state that has one.")
-    after_changes = _switch(
+    skip_unchanged = switch_field("Only when something has changed", "Makes no snapshot of a state that has one.")
+    after_changes = switch_field(
         "Snapshots after changes", "A snapshot is also made some time after each change, and sent to the target."
     )
-    quiet_s = _number("Quiet time (seconds)", "It waits until nothing has been written for this long,", LONGEST_WAIT_S)
-    longest_s = _number("Longest wait (seconds)", "but no longer than this after the first change.", LONGEST_WAIT_S)
+    quiet_s = number_field(
+        "Quiet time (seconds)", "It waits until nothing has been written for this long,", LONGEST_WAIT_S
+    )
+    longest_s = number_field(
+        "Longest wait (seconds)", "but no longer than this after the first change.", LONGEST_WAIT_S
+    )
     target = forms.ChoiceField(
         required=False,
         widget=UnfoldAdminSelectWidget(),
         help_text="Where these snapshots are copied to. The operator adds targets.",
     )
-    restore_when_empty = _switch(
+    restore_when_empty = switch_field(
         "Restore at the first start", "An empty workspace is filled from the newest copy in the target, once."
     )
     on_fork = forms.ChoiceField(
@@ -115,13 +95,13 @@ class PolicyForm(forms.Form):
         widget=UnfoldAdminSelectWidget(),
         help_text="What becomes of the target's newest copy when it and this workspace have both changed.",
     )
-    verify_every_days = _number(
+    verify_every_days = number_field(
         "Verify every (days)", "Reads a sample of the newest copy back. 0 for never.", LONGEST_DAYS
     )
-    trial_every_days = _number(
+    trial_every_days = number_field(
         "Trial restore every (days)", "Restores all of the newest copy, and throws it away. 0 for never.", LONGEST_DAYS
     )
-    alarm_after_hours = _number(
+    alarm_after_hours = number_field(
         "Alarm after (hours)",
         "When the newest copy lacks changes older than this. 0 for never.",
         LONGEST_HOURS,
@@ -165,12 +145,14 @@ class RetentionForm(forms.Form):
     """What stays, by restic's names."""
 
     keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly = (
-        _number(label, help_text, 999_999, least=-1) for label, help_text in _COUNT_TEXTS.values()
+        number_field(label, help_text, 999_999, least=-1) for label, help_text in _COUNT_TEXTS.values()
     )
-    keep_within = _text("Within", "All that are younger than this, before the newest one: 30d, or 1y6m.", 32, "30d")
+    keep_within = text_field(
+        "Within", "All that are younger than this, before the newest one: 30d, or 1y6m.", 32, "30d"
+    )
     keep_tags = TagsField(label="Tags", help_text="All that have one of these, with commas between them.")
-    timezone = _text("Time zone", "Whose hours, days and weeks count.", 64, "Europe/Oslo", required=True)
-    grace_hours = _number(
+    timezone = text_field("Time zone", "Whose hours, days and weeks count.", 64, "Europe/Oslo", required=True)
+    grace_hours = number_field(
         "Grace (hours)", "Between letting one go and deleting it: time to think again.", LONGEST_HOURS
     )
 

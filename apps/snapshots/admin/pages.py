@@ -1,23 +1,20 @@
 """What the pages of this app share: the tabs of a workspace, what is at work in it, and buttons."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from apps.accounts.scopes import WORKSPACE_ADMIN
-from apps.common.errors import DomainError, NotFound
-from apps.snapshots.admin.working import Work, work_in
+from apps.jobs.working import Work
+from apps.snapshots.admin.working import work_in
 from apps.snapshots.models import Snapshot
 from apps.snapshots.queries import snapshot_of
 from apps.workspaces import pages
-from apps.workspaces.console import may, refusal_text
+from apps.workspaces.console import may
 from apps.workspaces.models import Workspace
-from apps.workspaces.pages import address, workspace_for
+from apps.workspaces.pages import address, given, tabs_of, workspace_for
 
 READ, WRITE = "snapshots:read", "snapshots:write"
 RESTORE, RESTORES = "restores:write", "restores:read"
@@ -34,14 +31,6 @@ _TABS = [
     (RESTORED, "Restores", "settings_backup_restore"),
     (POLICY, "Policy", "event_repeat"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    title: str
-    icon: str
-    address: str
-    is_current: bool
 
 
 class Pages(pages.Pages):
@@ -62,12 +51,11 @@ class Pages(pages.Pages):
         **context: Any,
     ) -> TemplateResponse:
         """A page below the tabs of a workspace, with what is at work there: three queries at most, none if given."""
-        tabs = [Tab(title, icon, address(name, workspace=workspace.slug), name == tab) for name, title, icon in _TABS]
         return self.rendered(
             request,
             template,
             workspace=workspace,
-            tabs=tabs,
+            tabs=tabs_of(workspace, _TABS, tab),
             work=work_in(workspace.pk) if work is None else work,
             may_write=may(request, WRITE, workspace.pk),
             may_restore=may(request, RESTORE, workspace.pk),
@@ -75,38 +63,11 @@ class Pages(pages.Pages):
             **context,
         )
 
-    def pressed(self, request: HttpRequest, back: str, do: Callable[[], str]) -> HttpResponse:
-        """Does what a button asks for: `do` returns the sentence that says so. A refusal is a message."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        try:
-            self.message_user(request, do(), messages.SUCCESS)
-        except DomainError as error:
-            self.message_user(request, refusal_text(error), messages.ERROR)
-        return HttpResponseRedirect(back)
-
-
-def given(request: HttpRequest, name: str) -> str:
-    """A parameter of the address, as a database can look for it."""
-    return request.GET.get(name, "").replace("\0", "")
-
-
-def posted(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").replace("\0", "").strip()
-
 
 def asked_snapshot(request: HttpRequest, scope: str = READ) -> tuple[Workspace, Snapshot]:
     """What `?workspace=&name=` name. Raises `NotFound`, for strangers too."""
     workspace = workspace_for(request, scope)
     return workspace, snapshot_of(workspace.pk, given(request, "name"))
-
-
-def public_id(text: str) -> UUID:
-    """Raises `NotFound` for what is none."""
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise NotFound from error
 
 
 def snapshot_page(workspace: Workspace, name: str) -> str:

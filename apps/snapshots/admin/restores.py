@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 
 from apps.common.errors import DomainError, NotFound
 from apps.files.paths import checked_prefix
+from apps.jobs.working import Work
 from apps.snapshots import queries, restores
 from apps.snapshots.admin.pages import (
     PAGE_ROWS,
@@ -17,20 +18,26 @@ from apps.snapshots.admin.pages import (
     RESTORES,
     Pages,
     copy_page,
-    given,
-    posted,
-    public_id,
     restore_page,
     snapshot_page,
 )
 from apps.snapshots.admin.rows import Words, restore_words
-from apps.snapshots.admin.working import Work, work_in
+from apps.snapshots.admin.working import work_in
 from apps.snapshots.models import RemoteCopy, Restore, RestoreState, Snapshot
 from apps.snapshots.previewing import MOST_COUNTED, Plan, preview
 from apps.snapshots.targets import target_named
 from apps.workspaces.console import actor_of, is_confirmed, refusal_text
 from apps.workspaces.models import Workspace
-from apps.workspaces.pages import CHOICES, address, choice_of_workspace, workspace_for, workspaces_for
+from apps.workspaces.pages import (
+    CHOICES,
+    address,
+    choice_of_workspace,
+    given,
+    posted,
+    public_id,
+    workspace_for,
+    workspaces_for,
+)
 
 SHOWN_PATHS = 50
 ASK = "snapshots_restore_ask"

@@ -8,14 +8,14 @@ from django.utils import timezone
 
 from apps.common.errors import Invalid
 from apps.snapshots.admin.forms import RetentionForm
-from apps.snapshots.admin.pages import MANAGE, POLICY, Pages, copy_page, given, snapshot_page
+from apps.snapshots.admin.pages import MANAGE, POLICY, Pages, copy_page, snapshot_page
 from apps.snapshots.admin.rows import Words, kind_words
 from apps.snapshots.models import Repository, RetentionRule
 from apps.snapshots.policies import Judged, judged, rule_of, set_retention
 from apps.snapshots.targets import repository_named
 from apps.workspaces.console import actor_of, add_refusal, may
 from apps.workspaces.models import Workspace
-from apps.workspaces.pages import address, workspace_for
+from apps.workspaces.pages import address, given, workspace_for
 
 MOST_SHOWN = 2000
 

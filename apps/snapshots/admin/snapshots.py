@@ -5,16 +5,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from apps.common.errors import DomainError
 from apps.snapshots import actions, queries
 from apps.snapshots.admin.forms import SnapshotForm
-from apps.snapshots.admin.pages import (
-    PAGE_ROWS,
-    SNAPSHOTS,
-    WRITE,
-    Pages,
-    asked_snapshot,
-    given,
-    posted,
-    snapshot_page,
-)
+from apps.snapshots.admin.pages import PAGE_ROWS, SNAPSHOTS, WRITE, Pages, asked_snapshot, snapshot_page
 from apps.snapshots.admin.rows import KINDS, snapshot_rows
 from apps.snapshots.copies import request_upload
 from apps.snapshots.models import Snapshot
@@ -22,7 +13,7 @@ from apps.snapshots.policies import policy_of, rule_of
 from apps.snapshots.targets import settings_target, target_named
 from apps.workspaces.console import Question, actor_of, refusal_text
 from apps.workspaces.models import Workspace
-from apps.workspaces.pages import address, choice_of_workspace, workspace_for
+from apps.workspaces.pages import address, choice_of_workspace, given, posted, workspace_for
 from apps.workspaces.showing import count, size
 
 MOST_OTHERS = 100

@@ -5,17 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from unfold.widgets import (
-    UnfoldAdminPasswordWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from apps.snapshots.models import RemoteTarget, TargetKind
 from apps.snapshots.names import SECRET_OPTION
 from apps.snapshots.places.presets import PRESETS, Preset, endpoint_of
+from apps.workspaces.fields import secret_field, text_field
 from apps.workspaces.models import Workspace
 
 EXAMPLES = {
@@ -37,17 +32,6 @@ class SecretTextarea(UnfoldAdminTextareaWidget):
         return ""
 
 
-def _text(label: str, help_text: str, placeholder: str = "", *, required: bool = False) -> forms.CharField:
-    attributes = {"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-    widget = UnfoldAdminTextInputWidget(attrs=attributes)
-    return forms.CharField(label=label, max_length=500, required=required, widget=widget, help_text=help_text)
-
-
-def _secret(label: str, help_text: str = "") -> forms.CharField:
-    widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
-    return forms.CharField(label=label, max_length=4000, required=False, widget=widget, help_text=help_text)
-
-
 class TargetForm(forms.Form):
     """What every target has. A form of a `target` changes it; what makes it the place that it is stays as it is."""
 
@@ -56,7 +40,9 @@ class TargetForm(forms.Form):
     MORE: tuple[str, ...] = ()
     """What few need to say."""
 
-    name = _text("Name", "1 to 63 of a-z, 0-9 and '-'. Members of workspaces see it.", "offsite", required=True)
+    name = text_field(
+        "Name", "1 to 63 of a-z, 0-9 and '-'. Members of workspaces see it.", placeholder="offsite", required=True
+    )
     workspace = forms.ModelChoiceField(
         Workspace.objects.none(),
         to_field_name="slug",
@@ -129,10 +115,10 @@ class TargetForm(forms.Form):
 class DirectoryForm(TargetForm):
     PLACE = ("directory",)
 
-    directory = _text(
+    directory = text_field(
         "Directory",
         "Its whole path on the hub's machine, such as a mounted disk. The first copy makes it.",
-        "/mnt/offsite/memories",
+        placeholder="/mnt/offsite/memories",
         required=True,
     )
 
@@ -142,10 +128,10 @@ class BucketForm(TargetForm):
     SECRETS = ("access_key", "secret_key", "session_token")
     MORE = ("addressing_style", "checksum_mode", "server_side_encryption", "sse_kms_key_id", "session_token")
 
-    bucket = _text("Bucket", "It must be there.", "memories", required=True)
-    prefix = _text("Folder", "In the bucket; empty is all of it.", "hub")  # type: ignore[assignment]
-    region = _text("Region", "As the provider calls it.", "us-east-1")
-    endpoint_url = _text("Endpoint", "http:// or https://, a host and perhaps a port. Empty for Amazon's own.")
+    bucket = text_field("Bucket", "It must be there.", placeholder="memories", required=True)
+    prefix = text_field("Folder", "In the bucket; empty is all of it.", placeholder="hub")  # type: ignore[assignment]
+    region = text_field("Region", "As the provider calls it.", placeholder="us-east-1")
+    endpoint_url = text_field("Endpoint", "http:// or https://, a host and perhaps a port. Empty for Amazon's own.")
     addressing_style = forms.ChoiceField(
         choices=[("", "As the endpoint wants it"), ("path", "In the path"), ("virtual", "In the host name")],
         required=False,
@@ -163,11 +149,11 @@ class BucketForm(TargetForm):
         label="Checksums",
         help_text="Stores other than Amazon's often refuse what is not required.",
     )
-    server_side_encryption = _text("Encryption by the store", "AES256, or aws:kms. Empty leaves it to the bucket.")
-    sse_kms_key_id = _text("Key of aws:kms", "Its id; empty for the account's own.")
-    access_key = _secret("Access key", "Empty, with the secret key, for a role of the machine.")
-    secret_key = _secret("Secret key")
-    session_token = _secret("Session token", "Of temporary keys only.")
+    server_side_encryption = text_field("Encryption by the store", "AES256, or aws:kms. Empty leaves it to the bucket.")
+    sse_kms_key_id = text_field("Key of aws:kms", "Its id; empty for the account's own.")
+    access_key = secret_field("Access key", "Empty, with the secret key, for a role of the machine.")
+    secret_key = secret_field("Secret key")
+    session_token = secret_field("Session token", "Of temporary keys only.")
 
     def __init__(self, *args: Any, preset: str = "", **kwargs: Any) -> None:
         self._preset = preset

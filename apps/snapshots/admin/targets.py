@@ -11,14 +11,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 
 from apps.common.errors import DomainError, NotFound
 from apps.snapshots import targets
-from apps.snapshots.admin.pages import COPIES, Pages, given, posted, restore_page
+from apps.snapshots.admin.pages import COPIES, Pages, restore_page
 from apps.snapshots.admin.rows import Words
 from apps.snapshots.admin.target_forms import TargetForm, form_for
 from apps.snapshots.models import RemoteTarget, Repository, TargetKind
 from apps.snapshots.places.presets import PRESETS
 from apps.snapshots.recovery import Found, found_in, recover
 from apps.workspaces.console import Question, actor_of, add_refusal, refusal_text
-from apps.workspaces.pages import address
+from apps.workspaces.pages import address, given, posted
 from apps.workspaces.queries import live_workspaces
 
 TARGETS = "snapshots_remotetarget_changelist"

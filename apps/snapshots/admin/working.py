@@ -1,30 +1,17 @@
 """What is at work in a workspace: uploads, restores, verifications and prunings that wait or run."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from uuid import UUID
 
-from apps.jobs.models import OPEN_STATES, Job, JobState
+from apps.jobs.models import OPEN_STATES, Job
+from apps.jobs.working import Work
 from apps.snapshots.copies import VERIFY
 from apps.snapshots.models import RemoteCopy, Restore
 from apps.snapshots.removals import PRUNE
 from apps.snapshots.repositories import UPLOAD
 from apps.snapshots.restores import RESTORE
-from apps.workspaces.showing import percent
 
 _ICONS = {UPLOAD: "cloud_upload", VERIFY: "fact_check", RESTORE: "settings_backup_restore", PRUNE: "auto_delete"}
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An open job. `subject` is the public id of the copy or the restore that it is about."""
-
-    job: Job
-    subject: str
-    title: str
-    icon: str
-    state: tuple[str, str]
-    percent: int | None
 
 
 def work_in(workspace_id: int) -> list[Work]:
@@ -39,8 +26,6 @@ def work_in(workspace_id: int) -> list[Work]:
             subject,
             _title(job.kind, mode, copies.get(subject), sources.get(subject, "a state")),
             _ICONS[job.kind],
-            _words(job),
-            percent(job.progress_done, job.progress_total),
         )
         for job, subject, mode in jobs
     ]
@@ -68,10 +53,3 @@ def _title(kind: str, mode: str, copy: RemoteCopy | None, source: str) -> str:
     name = copy.name if copy is not None else "a copy"
     target = copy.repository.target.name if copy is not None else "its target"
     return f"Uploading {name} to {target}" if kind == UPLOAD else f"Verifying {name} in {target} ({mode})"
-
-
-def _words(job: Job) -> tuple[str, str]:
-    """What the state is called, and the colour of its label."""
-    if job.state == JobState.RUNNING:
-        return ("stopping", "warning") if job.cancel_requested_at is not None else ("running", "primary")
-    return job.state, "info"
