@@ -37,6 +37,15 @@ SECTIONS: list[tuple[str, list[tuple[str, str, str]]]] = [
         ],
     ),
     (
+        "Federation",
+        [
+            ("federation.agent", "Agents", "smart_toy"),
+            ("federation.pull", "Between pulls", "difference"),
+            ("federation.peer", "Peers", "hub"),
+            ("federation.federation", "Settings", "tune"),
+        ],
+    ),
+    (
         "Access",
         [
             ("workspaces.membership", "Members", "group"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
@@ -11,6 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
 JUST_NOW_S = 10.0
+TOO_LONG = 10**20
+BLANK = "(blank)"
 
 
 def ago(at: datetime | None, never: str = "never", *, now: datetime | None = None) -> SafeString:
@@ -34,9 +37,20 @@ def size(size_bytes: int | None) -> str:
     return "" if size_bytes is None else str(filesizeformat(size_bytes))
 
 
-def count(number: int | None) -> str:
-    """`12,345`; empty for None."""
-    return "" if number is None else f"{number:,}"
+def count(number: int | Decimal | None) -> str:
+    """`12,345`, and `1.2e+30` where that is more than 64 bits; empty for None."""
+    if number is None:
+        return ""
+    return f"{number:,}" if -TOO_LONG < number < TOO_LONG else f"{Decimal(number):.1e}"
+
+
+def written(text: str, most: int = 200) -> SafeString:
+    """What somebody outside wrote, cut, and kept apart from the text around it, whichever way it reads."""
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        return format_html("<i>{}</i>", BLANK)
+    if len(text) <= most:
+        return format_html("<bdi>{}</bdi>", text)
+    return format_html('<bdi title="{}">{}…</bdi>', text, text[:most])
 
 
 def percent(part: int, whole: int | None) -> int | None:

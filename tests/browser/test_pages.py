@@ -16,6 +16,10 @@ pytestmark = pytest.mark.browser
 WRONG_PASSWORD = "Please enter the correct username and password for a staff account."
 WRITTEN_BY_HAND = {
     "/admin/blobs/blob/",
+    "/admin/federation/agent/",
+    "/admin/federation/federation/",
+    "/admin/federation/peer/",
+    "/admin/federation/pull/",
     "/admin/files/changeset/",
     "/admin/files/file/",
     "/admin/snapshots/remotecopy/",

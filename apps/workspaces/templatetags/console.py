@@ -9,6 +9,7 @@ register.filter("ago", showing.ago)
 register.filter("size", showing.size)
 register.filter("count", showing.count)
 register.filter("percent", showing.percent)
+register.filter("written", showing.written)
 
 
 @register.simple_tag
