@@ -22,6 +22,7 @@ from apps.federation.queries import (
     federation_of,
     last_publication,
     merged_view,
+    owner_labels,
     parts_of,
     spent_epsilon,
     standing_of,
@@ -76,7 +77,7 @@ def withdraw_agent(workspace: AnyWorkspace, agent_id: UUID, *, actor: Actor) -> 
             actor=actor,
             workspace_id=workspace.id,
             subject=agent.name,
-            details={"owner": agent.owner, "pushes": agent.pushes},
+            details={"owner": owner_labels([agent.owner]).get(agent.owner, agent.owner), "pushes": agent.pushes},
         )
 
 

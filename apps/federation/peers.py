@@ -12,7 +12,7 @@ from apps.accounts.actions import record_audit
 from apps.accounts.actors import Actor
 from apps.common.errors import AlreadyExists, Invalid
 from apps.common.http import origin
-from apps.common.schedules import Schedule, next_run, parse_schedule
+from apps.common.schedules import Schedule, next_run, parse_schedule, parse_zone
 from apps.common.secrets import MASK
 from apps.federation.choices import LONGEST_DAYS
 from apps.federation.models import Peer
@@ -134,6 +134,8 @@ def _checked(name: str, value: Any) -> Any:
             if len(value) > LONGEST_TOKEN or not (value.isascii() and value.isprintable()):
                 raise Invalid.of("token", "token", f"A token is printable ASCII of at most {LONGEST_TOKEN} characters.")
             return secret_box().encrypt(value) if value else ""
+        case "timezone":
+            parse_zone(value)
         case "folder":
             return checked_prefix(value.strip("/"))
         case "resend_days" if value is not None and not 1 <= value <= LONGEST_DAYS:

@@ -1,12 +1,13 @@
 """Reads of what agents have pushed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.common.errors import NotFound
 from apps.federation import sql
 from apps.federation.models import Agent, Federation, Label, Peer, Publication, Pull, Summary, Topic
@@ -49,6 +50,12 @@ def agent_of(workspace_id: int, agent_id: UUID) -> Agent:
     if agent is None:
         raise NotFound("There is no such agent.")
     return agent
+
+
+def owner_labels(owners: Iterable[str]) -> dict[str, str]:
+    """How the audit trail names those owners that are users: by their names, not by their keys. One query."""
+    keys = {int(owner.removeprefix("user:")) for owner in owners if owner.startswith("user:")}
+    return {f"user:{pk}": f"user:{name}" for pk, name in User.objects.filter(pk__in=keys).values_list("pk", "username")}
 
 
 def labels_of_agent(agent: Agent) -> list[str]:

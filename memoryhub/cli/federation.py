@@ -21,28 +21,18 @@ def agents(
 ) -> None:
     """List the agents that push, by their last push."""
     with open_hub(data):
-        from apps.common.times import rfc3339
+        from apps.federation.api.shapes import agents_json
         from apps.federation.queries import agents_of
 
-        rows = [
-            {
-                "id": str(agent.pk),
-                "name": agent.name,
-                "owner": agent.owner,
-                "pushes": agent.pushes,
-                "first_seen_at": rfc3339(agent.first_seen_at),
-                "last_seen_at": rfc3339(agent.last_seen_at),
-            }
-            for agent in agents_of(named_workspace(slug).pk, topic=topic)
-        ]
+        rows = agents_json(list(agents_of(named_workspace(slug).pk, topic=topic)))
     if as_json:
         print(json.dumps(rows))
         return
     from memoryhub.cli.tables import print_table
 
-    columns = ("id", "name", "owner", "pushes", "last_seen_at")
+    columns = ("id", "agent_id", "owner", "pushes", "last_seen_at")
     print_table(
-        ["id", "name", "owner", "pushes", "last push"], [[str(row[column]) for column in columns] for row in rows]
+        ["id", "agent", "owner", "pushes", "last push"], [[str(row[column]) for column in columns] for row in rows]
     )
 
 

@@ -135,7 +135,7 @@ def test_agents_of_a_user_are_shown_with_the_name_of_the_user() -> None:
 
     rows = operator().get(AGENTS, workspace="mine").context["rows"]
 
-    assert [row.owner for row in rows] == ["token:y", "rosa"]
+    assert [row.owner for row in rows] == ["token:y", "user:rosa"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -102,6 +102,19 @@ def test_agents_are_listed_by_what_they_know_and_told_in_full(api: httpx.Client)
     assert (cook["topic_counts"], cook["fact_hashes"]) == (SENT["topic_counts"], sorted(SENT["fact_hashes"]))
 
 
+def test_an_owner_that_is_a_user_goes_by_its_name(workspace: Workspace, api: httpx.Client) -> None:
+    rosa = make_member(workspace, "editor", "rosa")
+    client_at(f"/api/v1/workspaces/{workspace.slug}", make_token(workspace, "federation:push", user=rosa)).post(
+        "/summaries", json=SENT
+    )
+
+    (agent,) = api.get("/agents").json()["items"]
+    api.delete(f"/agents/{agent['id']}")
+
+    assert agent["owner"] == "user:rosa"
+    assert AuditEvent.objects.get(workspace_id=workspace.pk, action="agent.withdrawn").details["owner"] == "user:rosa"
+
+
 def test_a_withdrawn_agent_is_gone_with_all_that_it_pushed(api: httpx.Client, workspace: Workspace) -> None:
     api.post("/summaries", json=SENT)
     (agent,) = api.get("/agents").json()["items"]
@@ -154,14 +167,15 @@ def test_pages_hide_what_too_few_agents_sent(api: httpx.Client, workspace: Works
 
 
 def test_pages_show_the_counts_that_were_published_with_noise(api: httpx.Client, workspace: Workspace) -> None:
-    push_summary(workspace, summary(topics={"a": 1, "b": 1}), actor=ACTOR)
+    push_summary(workspace, summary(topics={"a": 1, "b": 1}, labels=["x"]), actor=ACTOR)
     configure_federation(workspace, {"noise_epsilon": 0.5}, actor=ACTOR)
 
     first = api.get("/federation/topics").json()["items"]
-    push_summary(workspace, summary(at=DAY + timedelta(hours=1), topics={"b": 1, "c": 1}), actor=ACTOR)
+    push_summary(workspace, summary(at=DAY + timedelta(hours=1), topics={"b": 1, "c": 1}, labels=["x"]), actor=ACTOR)
     second = api.get("/federation/topics").json()["items"]
 
     assert [(each["topic"], each["agents"]) for each in first] == [("a", None), ("b", None)]
+    assert api.get("/federation/labels").json()["items"] == [{"label": "x", "agents": None}]
     # Of what came since nothing shows, and of what went nothing stays.
     assert second == [each for each in first if each["topic"] == "b"]
     assert spent_epsilon(workspace.pk) == 0.5

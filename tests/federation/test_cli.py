@@ -38,7 +38,9 @@ def test_summaries_are_pushed_from_a_file_and_by_hand_and_pulled(command: Comman
     assert pulled["merged_topic_counts"] == {"cooking": 5}
     assert pulled["unique_fact_hashes"] == ["User prefs"]
     assert command("pull", "notes").stdout == "         5  cooking\n2 agents, 1 labels.\n"
-    assert [each["name"] for each in json.loads(command("agents", "notes", "--topic", "cooking", "--json").stdout)] == [
+    assert [
+        each["agent_id"] for each in json.loads(command("agents", "notes", "--topic", "cooking", "--json").stdout)
+    ] == [
         "phone",
         "laptop",
     ]

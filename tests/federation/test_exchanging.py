@@ -266,6 +266,7 @@ def test_another_schedule_keeps_what_is_known(workspace: Workspace, other: FakeC
         ("good", {"url": "https://hub.example.org", "pushes": False, "pulls": False}, "pushes"),
         ("good", {"url": "https://hub.example.org", "schedule": "sometimes"}, "schedule"),
         ("good", {"url": "https://hub.example.org", "schedule": "@daily", "timezone": "Mars/Base"}, "timezone"),
+        ("good", {"url": "https://hub.example.org", "timezone": "Mars/Base"}, "timezone"),
         ("good", {"url": "https://hub.example.org", "resend_days": 0}, "resend_days"),
         ("good", {"url": "https://hub.example.org", "token": "not\nprintable"}, "token"),
     ],

@@ -167,7 +167,7 @@ def test_a_hub_exchanges_with_a_stock_coordinator_and_with_another_hub(
         assert seen["stock"]["contributing_agents"] == 2
         assert seen["other"]["merged_topic_counts"] == {"notes": 2, "work": 1}
         (agent,) = json.loads(hub.command("federation", "agents", "notes", "--json").stdout)
-        assert agent["name"].startswith("hub-")
+        assert agent["agent_id"].startswith("hub-")
         assert token not in hub.said()
 
 

@@ -10,7 +10,6 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.timesince import timesince
 
-from apps.accounts.models import User
 from apps.federation import actions, queries
 from apps.federation.admin.pages import AGENTS, PAGE_ROWS, SETTINGS, WRITE, Pages, agent_page, agents_about, moment
 from apps.federation.models import Agent, Summary
@@ -112,18 +111,11 @@ def _rows(workspace: Workspace, agents: list[Agent]) -> list[AgentRow]:
         "pk", "topics__len", Coalesce(Subquery(of_summary), F("labels__len"))
     )
     sizes = {pk: (topics, labels) for pk, topics, labels in counted}
-    names = _owner_names(each.owner for each in agents)
+    names = queries.owner_labels(each.owner for each in agents)
     return [
         AgentRow(each, agent_page(workspace, each.pk), names.get(each.owner, each.owner), *sizes.get(each.pk, (0, 0)))
         for each in agents
     ]
-
-
-def _owner_names(owners: Iterable[str]) -> dict[str, str]:
-    """Of those owners that are users, what they are called. One query."""
-    keys = {owner.removeprefix("user:") for owner in owners if owner.startswith("user:")}
-    users = User.objects.filter(pk__in=[int(key) for key in keys if key.isdecimal()])
-    return {f"user:{pk}": username for pk, username in users.values_list("pk", "username")}
 
 
 def _asked(request: HttpRequest, scope: str) -> tuple[Workspace, UUID]:
@@ -146,7 +138,7 @@ def show(pages: Pages, request: HttpRequest) -> HttpResponseBase:
         title=agent.name,
         subtitle=workspace.slug,
         agent=agent,
-        owner=_owner_names([agent.owner]).get(agent.owner, agent.owner),
+        owner=queries.owner_labels([agent.owner]).get(agent.owner, agent.owner),
         topics=[
             TopicRow(topic, int(total), None, agents_about(workspace, topic)) for topic, total in topics[:MOST_TOPICS]
         ],

@@ -1,5 +1,6 @@
 """Federation as JSON."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.common.times import rfc3339, rfc3339_or_none
@@ -44,12 +45,17 @@ def pushed_json(pushed: Pushed) -> dict[str, Any]:
     }
 
 
-def agent_json(agent: Agent) -> dict[str, Any]:
-    """Without what it knows about."""
+def agents_json(agents: Sequence[Agent]) -> list[dict[str, Any]]:
+    """Without what they know about. One query."""
+    owners = queries.owner_labels(agent.owner for agent in agents)
+    return [_agent_json(agent, owners) for agent in agents]
+
+
+def _agent_json(agent: Agent, owners: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": str(agent.pk),
         "agent_id": agent.name,
-        "owner": agent.owner,
+        "owner": owners.get(agent.owner, agent.owner),
         "pushes": agent.pushes,
         "first_seen_at": rfc3339(agent.first_seen_at),
         "last_seen_at": rfc3339(agent.last_seen_at),
@@ -60,7 +66,7 @@ def agent_json(agent: Agent) -> dict[str, Any]:
 def knowing_agent_json(agent: Agent) -> dict[str, Any]:
     """With what it has in the merged view."""
     counts = {topic: int(count) for topic, count in zip(agent.topics, agent.counts, strict=True)}
-    return agent_json(agent) | {"topic_counts": counts, "fact_hashes": queries.labels_of_agent(agent)}
+    return agents_json([agent])[0] | {"topic_counts": counts, "fact_hashes": queries.labels_of_agent(agent)}
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
@@ -84,8 +90,9 @@ def topic_json(topic: Topic, published: dict[str, int] | None) -> dict[str, Any]
     return {"topic": topic.topic, "count": int(topic.total), "agents": topic.agents}
 
 
-def label_json(label: Label) -> dict[str, Any]:
-    return {"label": label.label, "agents": label.agents}
+def label_json(label: Label, *, is_noisy: bool) -> dict[str, Any]:
+    """With noise it is not told how many agents sent it: that is a count too, and an exact one."""
+    return {"label": label.label, "agents": None if is_noisy else label.agents}
 
 
 def published_counts(publication: Publication | None) -> dict[str, int]:

@@ -97,7 +97,8 @@ class AgentsView(WorkspaceView):
     def get(self, request: Request) -> Response:
         """Who pushes, the latest to come first."""
         agents = queries.agents_of(self.workspace.id, topic=request.query_params.get("topic", "").replace("\0", ""))
-        return Response(page_of(agents, request.query_params, render=shapes.agent_json))
+        page = page_of(agents, request.query_params, render=lambda agent: agent)
+        return Response(page | {"items": shapes.agents_json(page["items"])})
 
 
 class AgentView(WorkspaceView):
@@ -158,7 +159,12 @@ class LabelsView(PulledView):
 
     def page(self, request: Request, standing: Standing) -> object:
         labels = queries.labels_of(self.workspace.id, min_agents=standing.min_agents)
-        return page_of(labels, request.query_params, key="label", render=shapes.label_json)
+        return page_of(
+            labels,
+            request.query_params,
+            key="label",
+            render=lambda label: shapes.label_json(label, is_noisy=standing.is_noisy),
+        )
 
 
 class ChangesView(WorkspaceView):
