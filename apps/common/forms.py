@@ -1,6 +1,7 @@
 """Reading query strings and JSON bodies: bounded, strict, and without surprises further in."""
 
 import json
+import math
 from collections.abc import Set
 from typing import IO, Any, ClassVar
 
@@ -48,7 +49,7 @@ class JsonParser(BaseParser):
 def parsed_json(raw: bytes) -> Any:
     """The value of UTF-8 JSON text. Raises BadJson; nothing in it can break an encoder or a database driver later."""
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as failure:
         raise BadJson() from failure
     # Only an escape can bring half a surrogate pair into text that was UTF-8.
@@ -57,6 +58,14 @@ def parsed_json(raw: bytes) -> Any:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         except (UnicodeEncodeError, RecursionError) as failure:
             raise BadJson("A string holds half of a surrogate pair.") from failure
+    return value
+
+
+def _finite(text: str) -> float:
+    """A number so great that it would become infinite is none that JSON can say again."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is too great")
     return value
 
 

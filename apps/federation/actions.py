@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,10 +53,14 @@ class Pushed:
 
 def push_summary(workspace: AnyWorkspace, summary: Summary, *, actor: Actor) -> Pushed:
     """Take in what an agent of the actor says it knows about. Committed when it returns. Raises Busy."""
-    key = federation_of(workspace.id).label_key
-    clear = 0 if key else summary.clear_labels
-    kept = summary.with_hashed_labels(bytes.fromhex(secret_box().decrypt(key))) if key else summary
-    pushed = Pushed(*sql.push(workspace.id, owner_of(actor), kept, clear_labels=clear), clear)
+    while True:
+        key = federation_of(workspace.id).label_key
+        clear = 0 if key else summary.clear_labels
+        kept = summary.with_hashed_labels(bytes.fromhex(secret_box().decrypt(key))) if key else summary
+        with suppress(sql.KeyChanged):
+            outcome, received_at = sql.push(workspace.id, owner_of(actor), kept, clear_labels=clear, label_key=key)
+            break
+    pushed = Pushed(outcome, received_at, clear)
     if pushed.is_new and clear:
         logger.warning("labels_in_clear", workspace_id=workspace.id, labels=clear)
     return pushed
@@ -100,6 +105,8 @@ def reset_federation(workspace: AnyWorkspace, *, acting_role: str, actor: Actor)
     require_owner(acting_role)
     with transaction.atomic():
         moment = sql.reset(workspace.id)
+        # What they spent stays spent.
+        Publication.objects.filter(workspace_id=workspace.id).update(topics=[], counts=[])
         record_audit("federation.reset", actor=actor, workspace_id=workspace.id)
     return moment
 
@@ -112,12 +119,19 @@ def configure_federation(workspace: AnyWorkspace, changes: Mapping[str, Any], *,
     """
     check_choices(changes)
     wanted = dict(changes)
+    if not wanted:
+        return federation_of(workspace.id)
     with transaction.atomic():
-        row = federation_of(workspace.id)
-        if "hash_labels" in wanted and (hashes := wanted.pop("hash_labels")) != bool(row.label_key):
+        # First: no push that was hashed by the former key comes after this.
+        sql.lock(workspace.id)
+        before = federation_of(workspace.id)
+        if "hash_labels" in wanted and (hashes := wanted.pop("hash_labels")) != bool(before.label_key):
             wanted["label_key"] = secret_box().encrypt(secrets.token_hex(LABEL_KEY_BYTES)) if hashes else ""
         row, _ = Federation.objects.update_or_create(workspace_id=workspace.id, defaults=wanted)
-        sql.merge_anew(workspace.id)
+        if row.mode != before.mode:
+            sql.merge_anew(workspace.id)
+        else:
+            sql.settle(workspace.id)
         record_audit("federation.configured", actor=actor, workspace_id=workspace.id, details=dict(changes))
     return row
 
@@ -176,7 +190,7 @@ def _is_due(workspace_id: int, standing: Standing) -> bool:
     federation, last = federation_of(workspace_id), last_publication(workspace_id)
     if federation.noise_epsilon is None or not standing.agents:
         return False
-    if last is not None:
+    if last is not None and standing.started_at is not None and last.published_at >= standing.started_at:
         is_fresh = timezone.now() - last.published_at < timedelta(hours=federation.noise_hours)
         if is_fresh or last.revision == standing.revision:
             return False

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from apps.common.errors import Invalid, shown
-from apps.federation.noise import MOST_EPSILON
+from apps.federation.noise import LEAST_EPSILON, MOST_EPSILON
 
 MODES = ("newest", "sum")
 MOST_AGENTS = 1_000_000
@@ -18,8 +18,8 @@ def _is_whole(most: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and 1 <= value <= most
 
 
-def _is_number(most: float) -> Callable[[Any], bool]:
-    return lambda value: type(value) in (int, float) and 0 < value <= most
+def _is_number(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda value: type(value) in (int, float) and least <= value <= most
 
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -31,10 +31,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"1 to {LONGEST_DAYS} days, or null for never.",
     ),
     "noise_epsilon": (
-        lambda value: value is None or _is_number(MOST_EPSILON)(value),
-        f"Above 0, at most {MOST_EPSILON:g}, or null for no noise.",
+        lambda value: value is None or _is_number(LEAST_EPSILON, MOST_EPSILON)(value),
+        "From 0.000001 to 1, or null for no noise.",
     ),
-    "noise_budget": (_is_number(MOST_BUDGET), "A number above 0."),
+    "noise_budget": (_is_number(LEAST_EPSILON, MOST_BUDGET), "A number from 0.000001."),
     "noise_bound": (_is_whole(MOST_BOUND), "A whole number from 1."),
     "noise_hours": (_is_whole(LONGEST_HOURS), "A whole number of hours from 1."),
 }
@@ -50,4 +50,5 @@ def check_choices(changes: Mapping[str, Any]) -> None:
         if name in _RULES and not _RULES[name][0](value):
             errors.append({"field": name, "code": "bad_value", "detail": _RULES[name][1]})
     if errors:
-        raise Invalid("Some choices are not allowed.", errors=errors)
+        told = "; ".join(f"{each['field']}: {each['detail']}".removeprefix(": ") for each in errors)
+        raise Invalid(f"Some choices are not allowed. {told}", errors=errors)

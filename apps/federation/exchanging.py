@@ -21,7 +21,7 @@ from apps.common.schedules import due
 from apps.common.secrets import SecretUnreadable
 from apps.federation.models import Peer
 from apps.federation.peers import EXCHANGE, grid_of, schedule_of
-from apps.federation.summaries import MOST_BYTES, MOST_LABELS, MOST_TOPICS
+from apps.federation.summaries import MOST_BYTES, MOST_LABELS, MOST_TOPICS, holds_nul
 from apps.files.queries import content_digests, counts_by_folder
 from apps.jobs.actions import enqueue
 from apps.jobs.endpoints import secret_box
@@ -31,6 +31,8 @@ PLAN_KIND = "federation.plan"
 PLAN_EVERY_S = 15
 MAX_ATTEMPTS = 4
 LIMITS = Limits(total_s=60.0, attempts=1, max_body_bytes=MOST_BYTES)
+LONGEST_WAIT_S = 600.0
+"""A peer that asks for a longer wait would hold up its own schedule, and who asks for an exchange now."""
 AT_THE_TOP = "/"
 """The topic of files that lie in no folder."""
 
@@ -70,6 +72,8 @@ def exchange(run: JobRun) -> dict[str, Any]:
         asked = _ask(run, peer) if peer.pulls else "off"
     except (OutboundError, UrlBlocked, SecretUnreadable) as error:
         _keep(run, peer, failing_since=peer.failing_since or timezone.now(), last_error=str(error)[:200])
+        if isinstance(error, OutboundError) and error.retry_after_s is not None:
+            error.retry_after_s = min(error.retry_after_s, LONGEST_WAIT_S)
         raise
     _keep(run, peer, failing_since=None, last_error="")
     return {"outcome": "exchanged", "told": told, "asked": asked}
@@ -112,7 +116,7 @@ def _tell(run: JobRun, peer: Peer) -> str:
 
 def _ask(run: JobRun, peer: Peer) -> str:
     answer = _call(peer, "GET", "/pull")
-    if answer.status == 304:
+    if answer.status == 304 and peer.pulled_tag:
         _keep(run, peer, pulled_at=timezone.now())
         return "unchanged"
     view = _view_in(answer.checked())
@@ -149,8 +153,7 @@ def _view_in(answer: Answer) -> dict[str, Any]:
                 "contributing_agents": agents,
                 "last_updated": last_updated,
             }
-            # The database takes any text but this character.
-            if all(isinstance(label, str) for label in labels) and "\\u0000" not in json.dumps(view):
+            if all(isinstance(label, str) for label in labels) and not holds_nul(json.dumps(view)):
                 return view
     raise Permanent("The peer's answer is no merged view.", status=answer.status)
 

@@ -166,7 +166,10 @@ class Label(models.Model):
 
 
 class Publication(models.Model):
-    """The counts of a merged view as they were shown once, with noise, and what that has spent. Never updated."""
+    """The counts of a merged view as they were shown once, with noise, and what that has spent.
+
+    Never updated, but by a reset, which empties it and leaves what was spent.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="publications", db_index=False)
     published_at = models.DateTimeField()

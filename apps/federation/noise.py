@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 DELTA = 1e-5
-MOST_EPSILON = 1.0
-"""The mechanism is proven up to there."""
+LEAST_EPSILON, MOST_EPSILON = 1e-6, 1.0
+"""The mechanism is proven up to there. With less than the least every count would be noise alone."""
 GREATEST = 2**63 - 1
 
 

@@ -12,7 +12,6 @@ from apps.common.errors import NotFound
 from apps.federation import sql
 from apps.federation.models import Agent, Federation, Label, Peer, Publication, Pull, Summary, Topic
 from apps.federation.sql import Merged, Standing
-from apps.federation.summaries import HASHED_DIGITS
 
 
 def standing_of(workspace_id: int) -> Standing:
@@ -121,5 +120,8 @@ def peer_of(workspace_id: int, name: str, *, for_update: bool = False) -> Peer:
 
 
 def clear_labels(workspace_id: int) -> int:
-    """How many labels in the merged view tell what they are about: they are no 64 hex digits."""
-    return labels_of(workspace_id).exclude(label__regex=f"^[0-9a-f]{{{HASHED_DIGITS}}}$").count()
+    """How many labels in the merged view tell what they are about, counted for each agent that sent them so."""
+    agents = Agent.objects.filter(workspace_id=workspace_id)
+    of_one_summary = Summary.objects.filter(pk__in=agents.exclude(labels_from=None).values("labels_from"))
+    of_all = Summary.objects.filter(agent__in=agents.filter(labels_from=None))
+    return sum(found.aggregate(count=Sum("clear_labels"))["count"] or 0 for found in (of_one_summary, of_all))

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import SerializationFailure
 from psycopg.types.json import Jsonb
 
 from apps.common.database import hot_cursor
@@ -18,8 +19,8 @@ from apps.federation.summaries import Summary
 
 # Lists go as binary values: written as text, a thousand labels cost a tenth of the whole push in the driver.
 _PUSH = """
-SELECT * FROM federation_push_v1(
-    %s, %s, %s, %s, %s, %s, %s, %b::text[], %b::bigint[], %b::text[], %s, %s)
+SELECT * FROM federation_push_v2(
+    %s, %s, %s, %s, %s, %s, %s, %b::text[], %b::bigint[], %b::text[], %s, %s, %s)
 """
 
 _STANDING = """
@@ -99,8 +100,15 @@ class Merged:
     labels: int = 0
 
 
-def push(workspace_id: int, owner: str, summary: Summary, *, clear_labels: int) -> tuple[str, datetime]:
-    """`accepted` or `repeated`, and when the hub received it first. One round trip, one lock, one flush."""
+class KeyChanged(Exception):
+    """Labels are hashed by another key by now, or no longer."""
+
+
+def push(workspace_id: int, owner: str, summary: Summary, *, clear_labels: int, label_key: str) -> tuple[str, datetime]:
+    """`accepted` or `repeated`, and when the hub received it first. One round trip, one lock, one flush.
+
+    `label_key` is the one that its labels were hashed by, as it is kept. Raises KeyChanged, and nothing is taken in.
+    """
     values = (
         workspace_id,
         uuid7(),
@@ -114,9 +122,15 @@ def push(workspace_id: int, owner: str, summary: Summary, *, clear_labels: int) 
         list(summary.labels),
         clear_labels,
         None if summary.metadata is None else Jsonb(summary.metadata),
+        label_key,
     )
-    with hot_cursor() as cursor:
-        row = cursor.execute(_PUSH, values, prepare=True).fetchone()
+    try:
+        with hot_cursor() as cursor:
+            row = cursor.execute(_PUSH, values, prepare=True).fetchone()
+    except OperationalError as error:
+        if isinstance(error.__cause__, SerializationFailure):
+            raise KeyChanged from error
+        raise
     assert row is not None
     return row[0], row[1]
 
@@ -158,8 +172,13 @@ def expire(workspace_id: int, before: datetime) -> tuple[int, int]:
     return agents, summaries
 
 
+def settle(workspace_id: int) -> None:
+    """Tell that the view is shown otherwise. Call inside the transaction that changes how."""
+    _called("federation_settle_v1", workspace_id)
+
+
 def merge_anew(workspace_id: int) -> None:
-    """Call inside the transaction that changes how agents are merged, or how the view is shown."""
+    """Call inside the transaction that changes how agents are merged."""
     _called("federation_merge_anew_v1", workspace_id)
 
 

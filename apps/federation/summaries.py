@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,10 @@ LABEL_KEY_BYTES = 32
 CLOCKS_AHEAD = timedelta(minutes=5)
 """So far may an agent's clock run ahead of the hub's: a later time counts as this. The merge functions say it too."""
 HASHED_DIGITS, HEX_DIGITS = 64, b"0123456789abcdef"
+
+
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""The character U+0000 in JSON text; a backslash before it would make it six characters."""
 
 
 class BadTime(Exception):
@@ -72,9 +77,17 @@ class Summary:
         )
 
     def with_hashed_labels(self, key: bytes) -> "Summary":
-        """The same with the HMAC-SHA-256 of each label in its place, as hex digits: equal labels stay equal."""
+        """The same with the HMAC-SHA-256 of each label in its place, as hex digits: equal labels stay equal.
+
+        So is the digest, by which guesses of the labels could be tried otherwise.
+        """
         hashed = (hmac.digest(key, label.encode(), "sha256").hex() for label in self.labels)
-        return replace(self, labels=sorted(hashed))
+        return replace(self, labels=sorted(hashed), digest=hmac.digest(key, self.digest, "sha256"))
+
+
+def holds_nul(json_text: str) -> bool:
+    """Whether JSON text stands for a text with the character U+0000, which no database takes."""
+    return NUL.search(json_text) is not None
 
 
 def instant_of(text: str) -> datetime:
@@ -111,7 +124,7 @@ def _check(
         for place, label in enumerate(labels):
             _check_text(f"fact_hashes.{place}", label, LONGEST_LABEL)
     text = json.dumps(metadata) if metadata else ""
-    _check_nul("metadata", "\x00" if "\\u0000" in text else "")
+    _check_nul("metadata", "\x00" if holds_nul(text) else "")
     if len(text) > MOST_METADATA_BYTES:
         raise Invalid.of("metadata", "too_long", f"It has at most {MOST_METADATA_BYTES} bytes.")
 

@@ -147,6 +147,8 @@ def check_url(url: str) -> None:
         raise UrlBlocked(f"An address has at most {LONGEST_URL} printable characters.", reason="unreadable")
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise UrlBlocked("Only http and https addresses are called.", reason="scheme")
+    if parsed.port is not None and not 0 < parsed.port < 65_536:
+        raise UrlBlocked("The address names an impossible port.", reason="port")
     if parsed.userinfo:
         raise UrlBlocked("An address carries no user and password.", reason="credentials")
     allowed = AllowList.parse(settings.MEMORYHUB_OUTBOUND_ALLOW)

@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 
 from memoryhub.cli.hub import CANNOT, DataOption, JsonOption, complain, named_workspace, open_hub
+from memoryhub.cli.plain import plain
 from memoryhub.cli.snapshots import SlugArgument
 
 commands = typer.Typer()
@@ -133,7 +134,7 @@ def changes(
         print(json.dumps(changes_json(found)))
         return
     for change in found.topics:
-        print(f"{change.was[0]:>8} -> {change.now[0]:<8} {change.topic}")
+        print(f"{change.was[0]:>8} -> {change.now[0]:<8} {plain(change.topic)}")
     print(f"{found.labels_came_count} labels came, {found.labels_went_count} went.")
 
 

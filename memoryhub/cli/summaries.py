@@ -1,6 +1,7 @@
 """`memoryhub federation push|pull`: what an agent knows about, and what all of them do."""
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memoryhub.cli.hub import CANNOT, DataOption, JsonOption, complain, named_workspace, open_hub
+from memoryhub.cli.plain import plain
 from memoryhub.cli.snapshots import SlugArgument
 
 if TYPE_CHECKING:
     from apps.federation.summaries import Summary
 
 commands = typer.Typer()
+COUNT = re.compile("-?[0-9]{1,19}")
 
 
 @commands.command("push")
@@ -67,7 +70,7 @@ def pull(slug: SlugArgument, as_json: JsonOption = False, data: DataOption = Non
         return
     view = json.loads(text)
     for name, count in view["merged_topic_counts"].items():
-        print(f"{count:>10}  {name}")
+        print(f"{count:>10}  {plain(name)}")
     print(f"{view['contributing_agents']} agents, {len(view['unique_fact_hashes'])} labels.")
 
 
@@ -83,8 +86,8 @@ def _given(agent: str, topics: list[str], labels: list[str]) -> bytes:
     counts = {}
     for text in topics:
         name, separator, count = text.rpartition("=")
-        if not separator or not count.removeprefix("-").isdecimal():
-            complain(f"--topic takes NAME=COUNT, not {text[:40]!r}.")
+        if not separator or name in counts or COUNT.fullmatch(count) is None:
+            complain(f"--topic takes NAME=COUNT, each name once, not {text[:40]!r}.")
             raise typer.Exit(CANNOT)
         counts[name] = int(count)
     now = datetime.now(UTC).isoformat()

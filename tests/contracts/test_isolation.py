@@ -30,6 +30,8 @@ from tests.contracts.situations import (
     a_file,
     a_job,
     a_member,
+    a_peer,
+    a_pushed_summary,
     a_restore,
     a_snapshot,
     a_target,
@@ -240,6 +242,11 @@ def two_files_in_a_snapshot(workspace: Workspace) -> None:
 
 
 LISTS: dict[str, Callable[[Any], object]] = {
+    "agents": a_pushed_summary,
+    "federation/labels": a_pushed_summary,
+    "federation/peers": a_peer,
+    "federation/topics": a_pushed_summary,
+    "summaries": a_pushed_summary,
     "audit": a_member,
     "identities": an_identity,
     "jobs": a_job,
@@ -292,7 +299,25 @@ def test_a_cursor_of_anothers_list_leads_to_none_of_its_items(name: str, strange
 
 def make_more(name: str, owner: House) -> dict[str, Any]:
     """The first page, of one item, of a list that has at least two."""
+
+    def push() -> object:
+        body = {"agent_id": "another", "timestamp": "2026-02-01", "fact_hashes": ["another"]}
+        return owner.send(
+            Exchange("POST", f"{API}/default/summaries", {"Content-Type": JSON}, json.dumps(body).encode())
+        )
+
     more: dict[str, Callable[[], object]] = {
+        "agents": push,
+        "federation/labels": push,
+        "federation/peers": lambda: owner.send(
+            Exchange(
+                "POST",
+                f"{API}/default/federation/peers",
+                {"Content-Type": JSON},
+                b'{"name": "second", "url": "https://hub.example.org"}',
+            )
+        ),
+        "summaries": push,
         "history/notes/hello.md": lambda: owner.send(
             Exchange("PUT", f"{API}/default/files/{PATH_EXAMPLE}?overwrite=true", {}, b"more")
         ),

@@ -14,6 +14,7 @@ class FakeCoordinator(FakeServer):
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str], Any]] = []
         self.status = 0
+        self.retry_after = ""
         self.tag = ""
         self.answer: Any = None
         """In place of the merged view."""
@@ -36,6 +37,8 @@ class FakeCoordinator(FakeServer):
             def _send(self, body: Any) -> None:
                 data = json.dumps(body).encode()
                 self.send_response(coordinator.status or 200)
+                if coordinator.retry_after:
+                    self.send_header("Retry-After", coordinator.retry_after)
                 if coordinator.tag:
                     self.send_header("ETag", coordinator.tag)
                 self.send_header("Content-Length", str(len(data)))

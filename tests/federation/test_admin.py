@@ -208,7 +208,7 @@ def test_pages_cost_the_same_for_one_agent_and_for_fifty() -> None:
     workspace = make_workspace("mine")
     agent = push(workspace, "ada", {"a": 1}, ["x"])
     root = operator()
-    pages = [(AGENTS, {"workspace": "mine"}, 14), (AGENT, {"workspace": "mine", "id": agent.pk}, 6)]
+    pages = [(AGENTS, {"workspace": "mine"}, 15), (AGENT, {"workspace": "mine", "id": agent.pk}, 6)]
     for_one = [_cost(root, page, names) for page, names, _budget in pages]
     for number in range(60):
         push(workspace, f"agent-{number}", {f"t{number}": number, "a": 1}, [f"l{number}"])

@@ -1,5 +1,6 @@
 """Federation below the workspace's own address."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -70,6 +71,7 @@ def test_a_push_is_taken_in_once_and_warns_of_labels_in_clear(api: httpx.Client,
         ({"fact_hashes": ["ok", "x" * 501]}, "fact_hashes.1"),
         ({"metadata": {"text": "x" * 70_000}}, "metadata"),
         ({"memory_types": []}, ""),
+        ({"metadata": {"text": "\0"}}, "metadata"),
     ],
 )
 def test_a_bad_summary_is_refused_by_its_field_and_changes_nothing(
@@ -186,7 +188,7 @@ def test_how_it_merges_is_changed_by_admins_and_checked(api: httpx.Client, works
 
     assert api.patch("/federation", json={"mode": "sum"}).status_code == 403
     changed = admin.patch("/federation", json={"mode": "sum", "expire_days": 30, "noise_epsilon": 0.1})
-    refused = admin.patch("/federation", json={"noise_epsilon": 2, "min_agents": 0})
+    refused = admin.patch("/federation", json={"noise_epsilon": 1e-300, "min_agents": 0})
 
     assert changed.json().items() >= {"mode": "sum", "expire_days": 30, "noise_epsilon": 0.1}.items()
     assert refused.status_code == 422
@@ -207,6 +209,27 @@ def test_only_owners_reset_and_only_when_they_say_so(api: httpx.Client, workspac
 
     assert api.post("/federation:reset", json={"confirm": True}).status_code == 200
     assert Agent.objects.filter(workspace=workspace).count() == 0
+
+
+def test_a_change_of_nothing_leaves_no_trace(workspace: Workspace) -> None:
+    admin = as_admin(workspace)
+    before = admin.get("/federation").json()
+
+    assert admin.patch("/federation", json={}).json() == before
+    assert not AuditEvent.objects.filter(workspace_id=workspace.pk, action="federation.configured").exists()
+
+
+def test_a_text_that_only_looks_like_the_null_character_is_kept(api: httpx.Client) -> None:
+    assert api.post("/summaries", json=SENT | {"metadata": {"path": r"C:\u0000"}}).status_code == 201
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN"])
+def test_a_number_that_is_none_is_refused(api: httpx.Client, number: str) -> None:
+    body = json.dumps(SENT | {"metadata": {"a": "number"}}).replace('"number"', number)
+
+    answer = api.post("/summaries", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_json")
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,21 @@ def test_peers_are_added_shown_asked_and_removed(command: Command, tmp_path: Pat
     assert command("peer", "add", "notes", "Bad", address).stderr.count("\n") == 1
     assert command("peer", "remove", "notes", "harbour").returncode == 0
     assert not Peer.objects.exists()
+
+
+def test_what_agents_wrote_moves_no_cursor(command: Command, tmp_path: Path) -> None:
+    make_workspace("notes")
+    file = tmp_path / "summary.json"
+    file.write_text(
+        json.dumps(
+            {"agent_id": "evil\x1b[2J\nrow", "timestamp": "2026-02-01", "topic_counts": {"a\x1b]0;pwn\x07\nb": 1}}
+        )
+    )
+    command("push", "notes", str(file))
+
+    said = command("agents", "notes").stdout + command("pull", "notes").stdout
+    said += command("changes", "notes", "--since", "2026-01-01").stdout
+
+    assert "\x1b" not in said
+    assert r"evil\x1b[2J\nrow" in said
+    assert said.count(r"a\x1b]0;pwn\x07\nb") == 2

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.accounts.models import AuditEvent
 from apps.blobs.content import Content
 from apps.common.conditions import ANY
 from apps.common.errors import AlreadyExists, Invalid, NotFound, UrlBlocked
-from apps.federation.exchanging import PLAN_KIND
+from apps.federation.exchanging import LONGEST_WAIT_S, PLAN_KIND
 from apps.federation.models import Peer
 from apps.federation.peers import EXCHANGE, change_peer, create_peer, delete_peer, request_exchange, shown_url
 from apps.federation.queries import peer_of
@@ -186,6 +187,28 @@ def test_an_answer_that_is_no_merged_view_is_refused(workspace: Workspace, other
     assert peer.view is None
 
 
+def test_a_peer_that_says_nothing_is_new_to_who_knows_nothing_is_refused(
+    workspace: Workspace, other: FakeCoordinator
+) -> None:
+    other.status = 304
+    add(workspace, other, pushes=False)
+
+    outcome, peer = exchanged(workspace)
+
+    assert outcome == "failed"
+    assert peer.pulled_at is None
+
+
+def test_a_peer_cannot_put_its_exchanges_off_for_days(workspace: Workspace, other: FakeCoordinator) -> None:
+    other.status, other.retry_after = 429, "100000"
+    add(workspace, other)
+
+    assert exchanged(workspace)[0] == "retry"
+
+    wait = Job.objects.get(kind=EXCHANGE).next_run_at - timezone.now()
+    assert wait <= timedelta(seconds=LONGEST_WAIT_S)
+
+
 def test_addresses_inside_are_not_called(workspace: Workspace, other: FakeCoordinator, settings: Any) -> None:
     add(workspace, other)
     settings.MEMORYHUB_OUTBOUND_ALLOW = ()
@@ -282,8 +305,9 @@ def test_a_peer_with_a_bad_value_is_refused_by_its_field(name: str, values: Any,
 
 
 def test_a_peer_with_an_address_that_may_not_be_called_is_refused() -> None:
-    with pytest.raises(UrlBlocked):
-        create_peer(make_workspace(), "good", {"url": "http://169.254.169.254/"}, actor=ACTOR)
+    for url in ("http://169.254.169.254/", "https://hub.example.org:99999", "ftp://hub.example.org"):
+        with pytest.raises(UrlBlocked):
+            create_peer(make_workspace(), "good", {"url": url}, actor=ACTOR)
 
 
 def test_a_peer_of_an_impossible_folder_is_refused() -> None:

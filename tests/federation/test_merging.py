@@ -1,11 +1,13 @@
 """The merged view is kept up at each push, and equals a merge of everything at once."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from apps.accounts.actors import Actor
 from apps.accounts.models import AuditEvent
 from apps.common.errors import Invalid, NotFound, ScopeMissing
 from apps.common.ids import uuid7
+from apps.federation import sql
 from apps.federation.actions import (
     configure_federation,
     expire_summaries,
@@ -263,6 +266,47 @@ def test_labels_are_hashed_before_they_are_kept(db: None, caplog: pytest.LogCapt
     assert (len(label.label), label.agents) == (64, 2)
     assert done.clear_labels == 0
     assert "secret-project-x" not in str(list(SummaryRow.objects.values_list("labels", flat=True)))
+    # Nor can it be guessed from the digest.
+    assert bytes(SummaryRow.objects.latest("id").digest) != summary("y", labels=["secret-project-x"]).digest
+    assert not push_summary(workspace, summary("x", labels=["secret-project-x"]), actor=ACTOR).is_new
+
+
+def test_a_push_that_was_hashed_by_a_former_key_takes_nothing_in(db: None) -> None:
+    workspace = make_workspace()
+    configure_federation(workspace, {"hash_labels": True}, actor=ACTOR)
+
+    with pytest.raises(sql.KeyChanged), transaction.atomic():
+        sql.push(workspace.pk, "token:a", summary(labels=["x"]), clear_labels=1, label_key="")
+
+    assert view_of(workspace) == View()
+    assert not SummaryRow.objects.exists()
+
+
+def test_no_label_is_kept_in_clear_once_the_change_to_hashes_is_answered(transactional_db: None) -> None:
+    workspace = make_workspace()
+    answered = threading.Event()
+
+    def push(number: int) -> None:
+        try:
+            for minute in range(40):
+                is_after = answered.is_set()
+                at = DAY + timedelta(minutes=minute)
+                push_summary(workspace, summary(f"x{number}", at, labels=[f"label-{minute}"]), actor=ACTOR)
+                if is_after:
+                    return
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        pushes = [pool.submit(push, number) for number in range(4)]
+        configure_federation(workspace, {"hash_labels": True}, actor=ACTOR)
+        moment = timezone.now()
+        answered.set()
+        for each in pushes:
+            each.result()
+
+    late = SummaryRow.objects.filter(received_at__gt=moment).values_list("clear_labels", flat=True)
+    assert set(late) <= {0}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apps.federation import sql
+from apps.common.ids import uuid7
 from apps.federation.actions import configure_federation
 from apps.workspaces.models import Workspace
 from tests.factories import ACTOR, make_workspace
@@ -30,7 +30,12 @@ def push_of_each(workspace: Workspace, day: int) -> None:
     for name in ("x", "y"):
         labels = [f"{name}-{day}", "both", f"both-{day}"]
         sent = summary(name, DAY + timedelta(day), {"a": day, f"{day}": 1}, labels)
-        sql.push(workspace.pk, "token:a", sent, clear_labels=3)
+        values = (sent.client_text, sent.client_at, sent.digest, list(sent.topics), list(sent.topics.values()))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT federation_push_v1(%s, %s, 'token:a', %s, %s, %s, %s, %s, %s, %s, 3, NULL)",
+                [workspace.pk, uuid7(), name, *values, labels],
+            )
 
 
 @pytest.mark.parametrize("mode", ["newest", "sum"])

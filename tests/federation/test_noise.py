@@ -18,7 +18,8 @@ from apps.federation.actions import (
     standing_for_pull,
     withdraw_agent,
 )
-from apps.federation.models import Agent, Publication
+from apps.federation.choices import MOST_BOUND
+from apps.federation.models import Agent, FederationCounter, Publication
 from apps.federation.noise import deviation, may_publish, noisy_sums
 from apps.federation.queries import spent_epsilon
 from apps.federation.sql import Merged
@@ -90,6 +91,9 @@ def change(workspace: Workspace, minutes: int) -> None:
 
 
 def age(hours: int) -> None:
+    for counter in FederationCounter.objects.all():
+        started_at = counter.started_at - timedelta(hours=hours)
+        FederationCounter.objects.filter(pk=counter.pk).update(started_at=started_at)
     for row in Publication.objects.all():
         Publication.objects.filter(pk=row.pk).update(published_at=row.published_at - timedelta(hours=hours))
 
@@ -150,12 +154,36 @@ def test_what_was_withdrawn_is_not_named_although_it_was_published(workspace: Wo
     assert str(OWNERS[1]) not in pulled(workspace).topics_text
 
 
-def test_a_reset_gives_no_budget_back(workspace: Workspace) -> None:
+def test_a_reset_gives_no_budget_back_and_leaves_no_count(workspace: Workspace) -> None:
     pulled(workspace)
     reset_federation(workspace, acting_role="owner", actor=ACTOR)
 
     assert pulled(workspace).topics_text == ""
     assert spent_epsilon(workspace.pk) == 0.5
+    assert [(row.topics, row.counts) for row in Publication.objects.all()] == [([], [])]
+
+
+def test_what_comes_after_a_reset_is_published_at_once_and_without_what_was_before(workspace: Workspace) -> None:
+    for owner in OWNERS:
+        later = DAY + timedelta(minutes=1)
+        push_summary(workspace, summary(at=later, topics={"a": 10**9, "b": 10**9}), actor=owner)
+    configure_federation(workspace, {"noise_bound": 10**9, "noise_epsilon": 1.0}, actor=ACTOR)
+    before = pulled(workspace).standing.publication
+    reset_federation(workspace, acting_role="owner", actor=ACTOR)
+    configure_federation(workspace, {"noise_bound": 1, "noise_epsilon": 0.5, "noise_budget": 9}, actor=ACTOR)
+    push_summary(workspace, summary(at=DAY + timedelta(minutes=2), topics={"a": 0}), actor=OWNERS[0])
+
+    after = pulled(workspace)
+
+    assert after.standing.publication > before
+    assert after.topics_text.startswith('"a":')
+    assert int(after.topics_text.removeprefix('"a":')) < 1000
+
+
+def test_the_least_epsilon_with_the_greatest_bound_is_still_a_number(workspace: Workspace) -> None:
+    configure_federation(workspace, {"noise_epsilon": 1e-6, "noise_bound": MOST_BOUND}, actor=ACTOR)
+
+    assert pulled(workspace).topics == 3
 
 
 def test_topics_of_too_few_agents_stay_hidden_behind_noise(workspace: Workspace) -> None:

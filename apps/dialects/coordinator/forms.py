@@ -11,7 +11,7 @@ from apps.common.forms import parsed_json
 from apps.dialects.answers import refusal
 from apps.dialects.coordinator.refusals import BAD_TIME
 from apps.dialects.validation import entry, no_object, unreadable_json
-from apps.federation.summaries import MOST_BYTES, BadTime, Summary
+from apps.federation.summaries import GREATEST_COUNT, MOST_BYTES, BadTime, Summary
 from apps.files.receiving import content_length
 
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]*\+)?json", re.IGNORECASE)
@@ -118,5 +118,8 @@ def _integer(value: float | str) -> int:
     if isinstance(value, str):
         found = INTEGER.fullmatch(value)
         assert found is not None, "it was checked before"
-        return int(found[1])
+        try:
+            return int(found[1])
+        except ValueError:  # Python reads at most 4,300 digits.
+            return GREATEST_COUNT + 1
     return int(value)

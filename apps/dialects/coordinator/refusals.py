@@ -44,5 +44,6 @@ def _detail(error: DomainError) -> Any:
 
 def _field(error: dict[str, str]) -> dict[str, Any]:
     # A topic may hold dots of its own.
-    place = error["field"].split(".", maxsplit=1)
+    field, _, item = error["field"].partition(".")
+    place: list[str | int] = [field, *([int(item) if field == "fact_hashes" else item] if item else [])]
     return entry(["body", "summary", *place], error["code"], error["detail"], None)

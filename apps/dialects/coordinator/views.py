@@ -1,6 +1,7 @@
 """The federated coordinator of agmem, over what the agents of a workspace have pushed."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
@@ -18,7 +19,7 @@ from apps.federation.actions import pull_view, push_summary, reset_federation, s
 from apps.federation.counting import count_push
 from apps.federation.queries import standing_of
 from apps.operations import probes
-from apps.workspaces.views import LeanWorkspaceView
+from apps.workspaces.views import LeanWorkspaceView, method_not_allowed
 
 
 class CoordinatorView(LeanWorkspaceView):
@@ -26,6 +27,12 @@ class CoordinatorView(LeanWorkspaceView):
 
     schema = None
     query_parameters = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, slug: str, **kwargs: Any) -> HttpResponseBase:
+        """The original knows no HEAD."""
+        if request.method == "HEAD":
+            return self.refused(method_not_allowed(self), request)
+        return super().dispatch(request, *args, slug=slug, **kwargs)
 
     def refused(self, failure: Exception, request: HttpRequest) -> HttpResponseBase:
         return refusals.older_response(failure)

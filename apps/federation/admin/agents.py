@@ -86,7 +86,7 @@ def latest(pages: Pages, request: HttpRequest) -> HttpResponseBase:
 
 
 def _figures(workspace: Workspace) -> dict[str, Any]:
-    """What all agents of the workspace add up to, and how. Nine queries."""
+    """What all agents of the workspace add up to, and how. Ten queries."""
     topics = queries.topics_of(workspace.pk)
     return {
         "standing": queries.standing_of(workspace.pk),

@@ -43,7 +43,7 @@ class Texts(serializers.Field):
 
 
 class SummaryForm(Form):
-    agent_id = serializers.CharField(max_length=LONGEST_NAME)
+    agent_id = serializers.CharField(max_length=LONGEST_NAME, trim_whitespace=False)
     timestamp = serializers.CharField(max_length=LONGEST_NAME)
     topic_counts = TopicCounts(default=dict)
     fact_hashes = Texts(default=list)
