@@ -56,7 +56,7 @@ class PeerView(WorkspaceView):
 
 
 class ExchangeView(WorkspaceView):
-    required_scope = {"POST": "federation:write"}
+    required_scope = {"POST": WORKSPACE_ADMIN}
 
     @extend_schema(**schemas.EXCHANGE)
     def post(self, request: Request, name: str) -> Response:
