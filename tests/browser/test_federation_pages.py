@@ -164,7 +164,7 @@ def test_settings_are_saved_and_refused_at_their_fields(signed_in: Page, watch: 
 
     signed_in.get_by_label("Epsilon").fill("0")
     press(signed_in, "Save the settings")
-    expect(signed_in.get_by_text("Above 0, at most 1")).to_be_visible()
+    expect(signed_in.get_by_text("From 0.000001 to 1, or null")).to_be_visible()
     assert watch.faults == []
 
 

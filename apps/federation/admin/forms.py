@@ -45,7 +45,7 @@ class SettingsForm(forms.Form):
     )
     noise_epsilon = _fraction(
         "Epsilon",
-        f"What each publication spends of the budget, above 0 and at most {MOST_EPSILON:g}: less is more noise. "
+        f"What each publication spends of the budget, from 0.000001 to {MOST_EPSILON:g}: less is more noise. "
         "Empty shows exact counts.",
         MOST_EPSILON,
         required=False,
