@@ -62,13 +62,15 @@ def test_the_shell_commands_are_answered_as_the_guide_says(hub: LiveHub, tmp_pat
     answers = re.findall(r"(.*?)\n\[(\d{3})\]\n", done.stdout, re.DOTALL)
     statuses = "200 201 200 200 200 200 201 200 200 201 200 200 200"
     assert " ".join(status for _, status in answers) == statuses
-    _me, _first, _second, old, copied, reverted, snapshot, differences, restored, history, options = [
+    _me, _first, _second, old, copied, reverted, snapshot, differences, restored, pushed, topics, history, options = [
         body for body, _ in answers
     ]
     assert old == "Ada prefers tea."
     assert ('"version": 3' in copied, '"version": 4' in reverted) == (True, True)
     assert ('"name":"before-the-move"' in snapshot, differences) == (True, '{"items":[],"next_cursor":null}')
     assert restored == '{"put":0,"deleted":0,"safety_snapshot":null}'
+    assert '"is_new":true' in pushed
+    assert topics == '{"items":[{"topic":"cooking","count":12,"agents":1}],"next_cursor":null}'
     assert re.findall(r'"version": (\d+)', history) == ["4", "2"]
     assert ('"history_days":365' in options, '"quota_files":100000' in options) == (True, True)
 
