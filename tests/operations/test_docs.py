@@ -3,10 +3,13 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from apps.operations.api import views
 from tests.services import ROOT
 
 
@@ -55,3 +58,16 @@ def test_the_description_names_the_public_address() -> None:
     )
 
     assert json.loads(done.stdout) == [{"url": "https://hub.example.org/base"}]
+
+
+def test_the_first_who_ask_at_once_all_get_the_description() -> None:
+    """Before it is made, as after each start of a web server."""
+    views._schema.cache_clear()
+    together = Barrier(6)
+
+    def asked(_number: int) -> int:
+        together.wait()
+        return views.schema(RequestFactory().get("/openapi.json")).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(asked, range(6))) == {200}

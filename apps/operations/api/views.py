@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from ipaddress import ip_address
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,8 @@ from apps.operations import metrics, probes
 from apps.operations.version import hub_version
 from apps.workspaces.access import open_operator
 
+MAKING_SCHEMA = Lock()
+"""The generator takes views apart while it reads them: two at once meet half of one."""
 FORWARDED = "memoryhub.forwarded"
 """Set by the edge in the WSGI environment of a request that came through a proxy."""
 
@@ -76,7 +79,8 @@ def _is_local(request: HttpRequest) -> bool:
 @require_safe
 def schema(request: HttpRequest) -> HttpResponse:
     """The OpenAPI description as JSON, made once a process."""
-    body, etag = _schema()
+    with MAKING_SCHEMA:
+        body, etag = _schema()
     response = HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-cache", "ETag": etag})
     return get_conditional_response(request, etag=etag, response=response) or response
 
