@@ -1,6 +1,8 @@
 """What the agents of a workspace know about: pushes, the merged view, and who is in it."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseNotModified
@@ -122,25 +124,24 @@ class PulledView(WorkspaceView):
     required_scope = {"GET": "federation:pull"}
     query_parameters = {"GET": PAGE_PARAMETERS}
 
-    def answered(self, request: Request) -> Response | HttpResponseNotModified:
+    def answered(
+        self, request: Request, page: Callable[[Request, Standing], dict[str, Any]]
+    ) -> Response | HttpResponseNotModified:
         standing = actions.standing_for_pull(self.workspace)
         headers = {"ETag": standing.tag, "Cache-Control": "private, no-cache"}
         if names_tag(request.META.get("HTTP_IF_NONE_MATCH", ""), standing.tag):
             return HttpResponseNotModified(headers=headers)
         actions.note_pull(self.workspace, standing, actor=self.workspace.actor)
-        return Response(self.page(request, standing), headers=headers)
-
-    def page(self, request: Request, standing: Standing) -> object:
-        raise NotImplementedError
+        return Response(page(request, standing), headers=headers)
 
 
 class TopicsView(PulledView):
     @extend_schema(**schemas.LIST_TOPICS)
     def get(self, request: Request) -> Response | HttpResponseNotModified:
         """What the agents together know about, by topic. Without the topics that too few of them sent."""
-        return self.answered(request)
+        return self.answered(request, self._page)
 
-    def page(self, request: Request, standing: Standing) -> object:
+    def _page(self, request: Request, standing: Standing) -> dict[str, Any]:
         topics = queries.topics_of(self.workspace.id, min_agents=standing.min_agents)
         published = None
         if standing.is_noisy:
@@ -155,9 +156,9 @@ class LabelsView(PulledView):
     @extend_schema(**schemas.LIST_LABELS)
     def get(self, request: Request) -> Response | HttpResponseNotModified:
         """The labels that the agents have sent, each once. Without those that too few of them sent."""
-        return self.answered(request)
+        return self.answered(request, self._page)
 
-    def page(self, request: Request, standing: Standing) -> object:
+    def _page(self, request: Request, standing: Standing) -> dict[str, Any]:
         labels = queries.labels_of(self.workspace.id, min_agents=standing.min_agents)
         return page_of(
             labels,
