@@ -10,10 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import violations
 from tests.browser.conftest import Console
-from tests.browser.test_pages import broken
-from tests.browser.test_snapshot_pages import TOO_WIDE, follow, press
+from tests.browser.looks import LOOKS, assert_without_fault
+from tests.browser.test_snapshot_pages import follow, press
 from tests.browser.watching import Watch
 from tests.live import LiveHub
 
@@ -100,32 +99,15 @@ def peers() -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("look", ["wide", "dark", "narrow", "narrow-dark"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_every_page_about_federation_is_without_a_fault(
     signed_in: Page, watch: Watch, hub: str, peers: set[str], pictures: Path, look: str
 ) -> None:
     if "shown" not in peers:
         add_peer(signed_in, hub, "shown")
         peers.add("shown")
-    signed_in.emulate_media(color_scheme="dark" if "dark" in look else "light")
-    signed_in.set_viewport_size({"width": 390 if "narrow" in look else 1400, "height": 900})
-
-    faults, too_wide = [], []
-    for name, url in pages(signed_in, hub).items():
-        watch.visit(url)
-        for closed in signed_in.locator("details:not([open]) > summary.hub-head").all():
-            closed.click()
-        signed_in.screenshot(path=pictures / f"federation-{name}-{look}.png", full_page=True)
-        faults += violations(signed_in)
-        if signed_in.evaluate(TOO_WIDE):
-            too_wide.append(name)
-
-    assert watch.faults == []
-    assert faults == []
-    assert too_wide == []
-    assert watch.links_elsewhere == set()
-    if look == "wide":
-        assert broken(signed_in, watch.links) == {}
+    named = {f"federation-{name}": url for name, url in pages(signed_in, hub).items()}
+    assert_without_fault(signed_in, watch, named, look, pictures)
 
 
 def test_an_agent_is_found_looked_at_and_withdrawn(

@@ -12,9 +12,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import violations
 from tests.browser.conftest import Console
-from tests.browser.test_pages import broken
+from tests.browser.looks import LOOKS, assert_without_fault
 from tests.browser.watching import Watch
 from tests.live import LiveHub, LiveWorkspace
 
@@ -26,7 +25,6 @@ SCOPES = [
     "workspace:admin",
 ]
 TIMEOUT_S = 60.0
-TOO_WIDE = "document.documentElement.scrollWidth > window.innerWidth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,27 +150,12 @@ def pages(stored: Stored) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("look", ["wide", "dark", "narrow", "narrow-dark"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_every_page_about_snapshots_is_without_a_fault(
     signed_in: Page, watch: Watch, stored: Stored, pictures: Path, look: str
 ) -> None:
-    signed_in.emulate_media(color_scheme="dark" if "dark" in look else "light")
-    signed_in.set_viewport_size({"width": 390 if "narrow" in look else 1400, "height": 900})
-
-    faults, too_wide = [], []
-    for name, url in pages(stored).items():
-        watch.visit(url)
-        signed_in.screenshot(path=pictures / f"snapshots-{name}-{look}.png", full_page=True)
-        faults += violations(signed_in)
-        if signed_in.evaluate(TOO_WIDE):
-            too_wide.append(name)
-
-    assert watch.faults == []
-    assert faults == []
-    assert too_wide == []
-    assert watch.links_elsewhere == set()
-    if look == "wide":
-        assert broken(signed_in, watch.links) == {}
+    named = {f"snapshots-{name}": url for name, url in pages(stored).items()}
+    assert_without_fault(signed_in, watch, named, look, pictures)
 
 
 def press(page: Page, name: str) -> None:
